@@ -10,6 +10,16 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.sheet_pages import SheetPage, sheet_page
 
+MAX_PASTE_CHARACTERS = 4_000_000  # of input.js
+INSERT_LONG_TEXT = """([kind, length]) => {
+  const data = new DataTransfer();
+  data.setData("text/plain", "x".repeat(999).concat("\\n").repeat(length / 1000 + 1).slice(0, length));
+  const root = document.getElementById("sheet");
+  const { x, y } = root.firstChild.getBoundingClientRect();
+  const point = { clientX: x + 1, clientY: y + 1, bubbles: true, cancelable: true };
+  if (kind === "drop") root.dispatchEvent(new DragEvent("drop", { ...point, dataTransfer: data }));
+  else root.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, cancelable: true }));
+}"""
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
 
 
@@ -89,6 +99,17 @@ async def test_paste_is_plain_text_without_control_characters(sheet: SheetPage) 
     assert await sheet.text.locator("b").count() == 0
     await sheet.press("Control+z")
     await sheet.expect_text("")
+
+
+async def test_characters_that_are_too_many_to_paste_or_drop_are_counted(sheet: SheetPage) -> None:
+    for kind, count in (("paste", 1234), ("drop", 5)):
+        await sheet.page.evaluate(INSERT_LONG_TEXT, [kind, MAX_PASTE_CHARACTERS + count])
+        notice = f"Too long to paste at once. Characters left out at the end: {count:,}. Paste them separately."
+        # A failure of `expect` would print the whole text.
+        await sheet.page.wait_for_function(
+            "(text) => document.getElementById('notice').textContent === text", arg=notice, timeout=5000
+        )
+        await sheet.press("Control+a", "Delete")
 
 
 async def test_copy_and_cut_take_the_selection_without_the_partial(sheet: SheetPage) -> None:

@@ -99,6 +99,10 @@ function connectEditButtons(sheet, store, recorder) {
     if (isOffered) return location.reload();
     notify(t("cleared"));
   });
+  sheet.addEventListener("leftOut", (event) => {
+    const { detail } = /** @type {CustomEvent} */ (event);
+    notify(t("leftOut", { count: detail.toLocaleString(document.documentElement.lang) }));
+  });
   const show = () => {
     undo.disabled = !sheet.document.canUndo;
     redo.disabled = !sheet.document.canRedo;

@@ -104,8 +104,15 @@ export class Input {
 
   /** @param {string} text */
   #paste(text) {
-    const pasted = withoutControls(text.slice(0, MAX_PASTE_CHARACTERS));
+    const pasted = this.#limited(text);
     this.#sheet.edit((document) => document.paste(pasted));
+  }
+
+  /** The text to paste, without the part that is too long. @param {string} text */
+  #limited(text) {
+    const leftOut = text.length - MAX_PASTE_CHARACTERS;
+    if (leftOut > 0) this.#sheet.dispatchEvent(new CustomEvent("leftOut", { detail: leftOut }));
+    return withoutControls(text.slice(0, MAX_PASTE_CHARACTERS));
   }
 
   /** @param {DragEvent} event */
@@ -115,6 +122,6 @@ export class Input {
     if (!text) return;
     const isMove =
       this.#dragged && event.dataTransfer?.dropEffect !== "copy" && !(isMac ? event.altKey : event.ctrlKey);
-    this.#sheet.drop(event.clientX, event.clientY, withoutControls(text.slice(0, MAX_PASTE_CHARACTERS)), isMove);
+    this.#sheet.drop(event.clientX, event.clientY, isMove ? text : this.#limited(text), isMove);
   }
 }

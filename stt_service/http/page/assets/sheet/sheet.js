@@ -25,7 +25,10 @@ import { isSame, START } from "./lines.js";
 import { Model } from "./model.js";
 import { View } from "./view.js";
 
-/** Dispatches "change" after each change of the text. */
+/**
+ * Dispatches "change" after each change of the text, and "leftOut" (detail: number of characters) if a pasted text is too
+ * long.
+ */
 export class Sheet extends EventTarget {
   #root;
   #model;

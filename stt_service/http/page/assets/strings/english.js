@@ -11,6 +11,7 @@ export const ENGLISH = {
   copied: "Copied.",
   copyFailed: "The browser refused access to the clipboard. Select the text and press {key}.",
   noText: "There is no text yet.",
+  leftOut: "Too long to paste at once. Characters left out at the end: {count}. Paste them separately.",
   noSubtitles: "There are no subtitles yet. They contain dictated text only.",
   close: "Close",
   sheet: "Text",
