@@ -56,6 +56,7 @@ DELETE_RECORDINGS = """() => new Promise((resolve) => (indexedDB.open("stt-recor
   transaction.objectStore("recordings").clear();
   transaction.oncomplete = resolve;
 }))"""
+CLOCK_SET_BACK = "{ const { now } = Date; Date.now = () => now() - 3_600_000; }"
 LATE_MESSAGE = "(data) => addEventListener('beforeunload', () => window.lastSocket.onmessage({ data }))"
 LAST_WORDS_MS = 15_000  # longer than the page waits for them
 KEPT = re.compile("Server unreachable, [1-9] s kept")
@@ -465,3 +466,45 @@ async def test_failed_import_of_the_recorder_is_reported(browser: Browser) -> No
         await expect(sheet.page.locator("#notice")).to_contain_text("dictation.js")
         assert all("net::ERR_FAILED" in problem for problem in sheet.problems)
         sheet.problems.clear()
+
+
+async def set_clock_back(sheet: SheetPage) -> None:
+    await sheet.context.add_init_script(CLOCK_SET_BACK)
+    await sheet.page.evaluate(CLOCK_SET_BACK)
+
+
+async def test_clock_that_is_set_back_does_not_swap_the_text_of_two_recordings(sheet: SheetPage) -> None:
+    await record_without_end(sheet)
+    await set_clock_back(sheet)
+    stream = await sheet.record()
+    stream.final(0, "Two.")
+    await sheet.expect_text("Two.")
+    stream.select(0)
+    stream.final(0, "One.")
+    await sheet.expect_text("One. Two.")
+
+
+async def test_clock_that_is_set_back_does_not_swap_the_subtitles_of_a_reloaded_sheet(sheet: SheetPage) -> None:
+    for text in ("One.", "Two."):
+        stream = await sheet.record()
+        stream.final(0, text)
+        await expect(sheet.text).to_contain_text(text)
+        await stop(sheet)
+        await set_clock_back(sheet)
+        await reload(sheet.page)
+    subtitles = (await downloaded(sheet.page, "srt")).decode()
+    assert re.findall(r"\w+\.", subtitles) == ["One.", "Two."]
+
+
+async def test_clock_that_is_set_back_does_not_swap_lost_finals_of_two_recordings(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("typed")
+    await sheet.page.evaluate(WAIT_UNTIL_STORED, "typed")
+    await sheet.page.evaluate("window.isFrozen = true")
+    for text in ("One.", "Two."):
+        stream = await sheet.record()
+        stream.final(0, text)
+        await expect(sheet.text).to_contain_text(text)
+        await stop(sheet)
+        await set_clock_back(sheet)
+    await reload(sheet.page)
+    await sheet.expect_text("typed One. Two.")

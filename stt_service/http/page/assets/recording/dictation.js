@@ -47,21 +47,23 @@ export { DictationError };
  *
  * @typedef {{baseUrl: string, token?: string, settings?: object, captions?: Captions | null,
  *   audio?: MediaTrackConstraints, budgetBytes?: number, journal?: import("./journal.js").Journal | null,
- *   sheet?: string}} Options
+ *   sheet?: string, after?: number}} Options
  *   `baseUrl`: of the page's server. `settings`: proto3 JSON of `Settings` in stt.proto. `captions`: publish the text
  *   under a name. `audio`: constraints such as `noiseSuppression`. `budgetBytes`: audio kept for playback and download.
  *   `journal`: the opened storage; null: memory only. Opened when omitted. `sheet`: id of the text that receives the
- *   results, for `Dictation.missing`.
+ *   results, for `Dictation.missing`. `after`: when the recording before began; a new one begins later, also if the clock
+ *   was set back.
  */
 
 export class Dictation extends EventTarget {
   /** @param {Options} options */
-  constructor({ baseUrl, token = "", settings = {}, captions = null, audio = {}, budgetBytes, journal, sheet = "" }) {
+  constructor({ baseUrl, token = "", settings = {}, captions = null, audio = {}, budgetBytes, journal, ...options }) {
     super();
     this._target = { baseUrl, token, captions };
     this._settings = settings;
     this._audio = audio;
-    this._sheet = sheet;
+    this._sheet = options.sheet ?? "";
+    this._after = options.after;
     const report = (storage) => this._dispatch("storage", { ...storage, recording: this.recordingId });
     this._storage = new AudioStorage(report, journal, budgetBytes);
     this._isStarting = false;
@@ -121,6 +123,11 @@ export class Dictation extends EventTarget {
   /** Id of the current or last recording; null before the first. */
   get recordingId() {
     return this._session?.recording.id ?? null;
+  }
+
+  /** When the current or last recording began, as of Date.now(); 0 before the first. */
+  get startedAt() {
+    return this._session?.recording.startedAt ?? 0;
   }
 
   /** Milliseconds of audio without text that are lost when the page closes. */
@@ -220,7 +227,8 @@ export class Dictation extends EventTarget {
     const constraints = { ...DEFAULT_CONSTRAINTS, ...this._audio, ...device };
     try {
       await Session.record(constraints, (rateHz) => {
-        const recording = Recording.begin(this._storage.journal, id, rateHz, this._settings, this._storage.onWrite);
+        const { journal, onWrite } = this._storage;
+        const recording = Recording.begin(journal, id, rateHz, this._settings, onWrite, this._after);
         return this._open(recording, release);
       });
     } catch (error) {

@@ -45,10 +45,10 @@ export class Recording {
     this.buffer = new ReplayBuffer(this.format, this.tape, { settings, commands, committedMs: row.resume.committedMs });
   }
 
-  /** Return a new recording. */
-  static begin(journal, id, rateHz, settings, onStorage) {
+  /** Return a new recording that has begun after a time, also if the clock was set back. */
+  static begin(journal, id, rateHz, settings, onStorage, after = 0) {
     const resume = new ResumeTracker().toJSON();
-    const startedAt = Date.now();
+    const startedAt = Math.max(Date.now(), after + 1);
     const row = {
       id,
       rateHz,
@@ -70,6 +70,10 @@ export class Recording {
     const recording = new Recording(journal, row, onStorage, await journal.extent(row.id));
     for (const result of await journal.results(row.id)) recording._results.set(result.utterance, result);
     return recording;
+  }
+
+  get startedAt() {
+    return this._row.startedAt;
   }
 
   get wasStarted() {

@@ -35,6 +35,7 @@ export class Recorder extends EventTarget {
   #restoring = Promise.resolve();
   #isStarting = false;
   #isAbandoned = false;
+  #lastStart = 0; // of the recordings that the page has continued or begun
   /** @type {Map<Dictation, string>} */ #storageFailures = new Map(); // kinds
   isStopRequested = false; // while the microphone still opens
   /** @type {State} */ state = IDLE;
@@ -71,6 +72,12 @@ export class Recorder extends EventTarget {
     return Math.round(this.#recordings.waiting.reduce((sum, { unstoredMs }) => sum + unstoredMs, 0) / 1000);
   }
 
+  /** When the last recording with text in the sheet began: by it and later ones, text and subtitles are ordered. */
+  get #lastStartOfSheet() {
+    const marks = this.#sheet.marks.inOrder();
+    return marks.reduce((last, { spoken }) => Math.max(last, spoken.startedAt), this.#lastStart);
+  }
+
   async start() {
     this.isStopRequested = false;
     if (this.isRecording) return;
@@ -81,7 +88,8 @@ export class Recorder extends EventTarget {
     this.#current = null;
     try {
       const { Dictation } = await loadDictation();
-      this.#current = this.#attach(new Dictation(this.#recordings.options(this.#sheetId)));
+      const options = { ...this.#recordings.options(this.#sheetId), after: this.#lastStartOfSheet };
+      this.#current = this.#attach(new Dictation(options));
       await this.#current.start(this.#preferences.get("device") || undefined);
     } catch (error) {
       this.#isStarting = false;
@@ -193,7 +201,7 @@ export class Recorder extends EventTarget {
   async #resume(entry, captions = this.#preferences.captions()) {
     const options = { ...this.#recordings.options(this.#sheetId), captions };
     const dictation = this.#attach(/** @type {Dictation} */ (await entry.resume(options)));
-    this.#keepPlace(this.#recordings.add(entry.id, dictation, entry.startedAt));
+    this.#keepPlace(this.#add(entry.id, dictation, entry.startedAt));
     if (!this.isRecording) this.#current = dictation;
   }
 
@@ -281,10 +289,20 @@ export class Recorder extends EventTarget {
     if (detail.state === "idle") this.#onStorage(dictation, { kind: "available", message: "" });
     const { recording } = detail;
     if (recording) {
-      const known = this.#recordings.get(recording) ?? this.#recordings.add(recording, dictation, Date.now());
+      const known = this.#recordings.get(recording) ?? this.#add(recording, dictation, dictation.startedAt);
       this.#onRecordingState(known, detail);
     }
     this.#show();
+  }
+
+  /**
+   * @param {string} id
+   * @param {Dictation} dictation
+   * @param {number} startedAt
+   */
+  #add(id, dictation, startedAt) {
+    this.#lastStart = Math.max(this.#lastStart, startedAt);
+    return this.#recordings.add(id, dictation, startedAt);
   }
 
   #show() {
