@@ -64,20 +64,24 @@ STORAGE_FULL = (
     "Delete earlier sheets in the menu, or download the text."
 )
 NOT_SAVED = "This text is not saved. Download it first, then delete it here."
-# No storage has room for a sheet until `isFull` is false.
-REFUSE_SHEETS = """() => {
+# The database has no room for a sheet until `isFull` is false.
+REFUSE_ROWS = """() => {
   window.isFull = true;
   const { put } = IDBObjectStore.prototype;
   IDBObjectStore.prototype.put = function (row) {
     if (window.isFull && this.name === "sheets") throw new DOMException("", "QuotaExceededError");
     return put.call(this, row);
   };
+}"""
+# Neither has localStorage.
+REFUSE_COPIES = """() => {
   const { setItem } = Storage.prototype;
   Storage.prototype.setItem = function (key, value) {
     if (window.isFull && key.startsWith("stt-sheet-copy:")) throw new DOMException("", "QuotaExceededError");
     setItem.call(this, key, value);
   };
 }"""
+CLOCK_SET_BACK = "{ const { now } = Date; Date.now = () => now() - 3_600_000; }"
 EARLIER_UNREAD = "The earlier sheets could not be read. Reload the page to try again."
 QUOTA_BYTES = 2**30
 
@@ -269,7 +273,8 @@ async def test_page_takes_neither_text_nor_clicks_before_it_is_ready(sheet: Shee
 
 async def refuse_text(sheet: SheetPage, text: str) -> None:
     """Type a text that neither the database nor localStorage takes."""
-    await sheet.page.evaluate(REFUSE_SHEETS)
+    await sheet.page.evaluate(REFUSE_ROWS)
+    await sheet.page.evaluate(REFUSE_COPIES)
     await sheet.page.keyboard.type(text)
     await expect(sheet.page.locator("#banner")).to_have_text(STORAGE_FULL)
 
@@ -302,3 +307,14 @@ async def test_earlier_sheet_does_not_replace_text_that_is_not_saved(sheet: Shee
     await choose(sheet.page, "#earlier")
     await sheet.page.click("#sheets .sheet-title")
     await sheet.expect_text("first")
+
+
+async def test_clock_that_is_set_back_does_not_bring_older_text_back(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("older")
+    await sheet.page.evaluate(WAIT_UNTIL_STORED, "older")
+    await sheet.page.evaluate(CLOCK_SET_BACK)
+    await sheet.page.evaluate(REFUSE_ROWS)
+    await sheet.page.keyboard.type(" and newer")
+    await sheet.page.wait_for_function(COPIED, arg="older and newer")
+    await sheet.page.reload()
+    await sheet.expect_text("older and newer")

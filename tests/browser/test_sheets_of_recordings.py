@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
 from tests.browser.sheet_pages import WAIT_UNTIL_STORED, ScriptedStream, SheetPage, downloaded, sheet_page
-from tests.browser.test_sheet_storage import choose
+from tests.browser.test_sheet_storage import CLOCK_SET_BACK, choose
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
@@ -56,7 +56,6 @@ DELETE_RECORDINGS = """() => new Promise((resolve) => (indexedDB.open("stt-recor
   transaction.objectStore("recordings").clear();
   transaction.oncomplete = resolve;
 }))"""
-CLOCK_SET_BACK = "{ const { now } = Date; Date.now = () => now() - 3_600_000; }"
 LATE_MESSAGE = "(data) => addEventListener('beforeunload', () => window.lastSocket.onmessage({ data }))"
 LAST_WORDS_MS = 15_000  # longer than the page waits for them
 KEPT = re.compile("Server unreachable, [1-9] s kept")

@@ -26,8 +26,8 @@ import { Model } from "./model.js";
 import { View } from "./view.js";
 
 /**
- * Dispatches "change" after each change of the text, and "leftOut" (detail: number of characters) if a pasted text is too
- * long.
+ * Dispatches "change" after each change of the text, and "leftOut" (detail: number of characters) if a pasted text is
+ * too long.
  */
 export class Sheet extends EventTarget {
   #root;

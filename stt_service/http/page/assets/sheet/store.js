@@ -33,6 +33,7 @@ export class Store {
   #release = () => {}; // the lock of the sheet
   #isIdKept = false; // this tab gets the sheet again after a reload
   /** @type {() => Content} */ #content = () => emptyContent();
+  #savedAt = 0; // of the last row
   #timer = 0;
   #isChanged = false;
   #isOnlyCopied = false; // the last change is not in the database
@@ -135,8 +136,8 @@ export class Store {
   }
 
   /**
-   * Continue with a new sheet, which has the content until the caller clears it; the one before is kept. Return false if it
-   * cannot be: nothing has changed.
+   * Continue with a new sheet, which has the content until the caller clears it; the one before is kept. Return false if
+   * it cannot be: nothing has changed.
    */
   async startNew() {
     const id = randomId();
@@ -210,9 +211,10 @@ export class Store {
     this.#isIdKept = true;
   }
 
-  /** @returns {Row} */
+  /** A row that is newer than those before, also if the clock was set back. @returns {Row} */
   #row() {
-    return { ...this.#content(), id: this.#id, savedAt: Date.now() };
+    this.#savedAt = Math.max(Date.now(), this.#savedAt + 1);
+    return { ...this.#content(), id: this.#id, savedAt: this.#savedAt };
   }
 
   /** Write what an asynchronous write would lose. */
@@ -235,6 +237,7 @@ export class Store {
     const { rows, isComplete } = await this.#rows(); // again: its tab may have written until it was closed
     if (isComplete) this.#deleteOld(rows).catch(() => {});
     const row = (isComplete ? rows : [...rows, ...known]).find((each) => each.id === id);
+    this.#savedAt = row?.savedAt ?? 0;
     if (row || isComplete) this.#keepId();
     return row ? { text: row.text, cursor: row.cursor, marks: row.marks } : emptyContent();
   }

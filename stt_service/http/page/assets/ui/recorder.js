@@ -139,8 +139,8 @@ export class Recorder extends EventTarget {
   }
 
   /**
-   * Stop receiving text before the tab takes another sheet: recordings continue in their own one, or are offered. Return
-   * false if the user keeps speech that would be lost.
+   * Stop receiving text before the tab takes another sheet: recordings continue in their own one, or are offered.
+   * Return false if the user keeps speech that would be lost.
    */
   async abandon() {
     await this.store();
