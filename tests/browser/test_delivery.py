@@ -47,8 +47,8 @@ RUN = """async (steps) => {
         const marks = new Marks(document);
         marks.restore(saved.marks);
         const tab = { sheet, document, marks, recording: null, deleted: [] };
-        const isHad = (recording, number) => marks.wasInserted(recording, number);
-        const { missing, recordings } = await missingFinals(journal, sheet, isHad);
+        const wasInserted = (recording, number) => marks.wasInserted(recording, number);
+        const { missing, recordings } = await missingFinals(journal, sheet, wasInserted);
         marks.keepRecordings(recordings);
         for (const { recording, final } of missing) insert(tab, recording, final.utterance, final.text);
         return tab;

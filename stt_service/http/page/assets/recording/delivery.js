@@ -8,8 +8,8 @@
  * - **Owner.** `sheets` in a recording's row: results from number `first` on belong to that sheet, until the next entry.
  *   An entry is added when a recording starts, when its tab begins another sheet, and when it is resumed with another
  *   one. It is stored at the latest with the first result that it owns, in the same transaction.
- * - **Had.** A sheet stores with its text, in the same transaction, the number of the last final of each recording that
- *   was inserted. It has this one and all before it, also those that the user has deleted since.
+ * - **Inserted.** A sheet stores with its text, in the same transaction, the number of the last final of each recording
+ *   that was inserted. It has this one and all before it, also those that the user has deleted since.
  * - **Missing.** Finals in the journal that the sheet owns and does not have. They are inserted when the sheet is opened,
  *   before a recording continues in it: the finals of a recording reach a sheet in the order of their numbers.
  *
@@ -52,16 +52,16 @@ export function ownerOf(sheets, utterance) {
  * Return the finals that a sheet is missing, the oldest recording first, and the ids of all recordings.
  * @param {import("./journal.js").Journal} journal
  * @param {string} sheet
- * @param {(recording: string, utterance: number) => boolean} isHad whether the sheet has a final
+ * @param {(recording: string, utterance: number) => boolean} wasInserted whether the sheet has a final
  * @returns {Promise<{missing: Missing[], recordings: Set<string>}>}
  */
-export async function missingFinals(journal, sheet, isHad) {
+export async function missingFinals(journal, sheet, wasInserted) {
   const rows = await journal.recordings();
   const missing = [];
-  for (const row of rows.filter((row) => mayBeMissing(row, sheet, isHad))) {
+  for (const row of rows.filter((row) => mayBeMissing(row, sheet, wasInserted))) {
     for (const final of await journal.results(row.id)) {
       const isMissing = final.type === "final" && ownerOf(row.sheets, final.utterance) === sheet;
-      if (isMissing && !isHad(row.id, final.utterance))
+      if (isMissing && !wasInserted(row.id, final.utterance))
         missing.push({ recording: row.id, startedAt: row.startedAt, final });
     }
   }
@@ -69,9 +69,9 @@ export async function missingFinals(journal, sheet, isHad) {
 }
 
 /** Whether the sheet may be without the last result of an entry; it need not have one that was suppressed. */
-function mayBeMissing({ id, sheets = [], resume }, sheet, isHad) {
+function mayBeMissing({ id, sheets = [], resume }, sheet, wasInserted) {
   return sheets.some((entry, index) => {
     const end = sheets[index + 1]?.first ?? resume.nextResult;
-    return entry.sheet === sheet && end > entry.first && !isHad(id, end - 1);
+    return entry.sheet === sheet && end > entry.first && !wasInserted(id, end - 1);
   });
 }

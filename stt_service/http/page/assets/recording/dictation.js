@@ -99,11 +99,11 @@ export class Dictation extends EventTarget {
    * Return the finals in storage that the sheet of the options does not have although they belong to it, and the ids of
    * all recordings in storage; null without storage. Call it when the sheet is opened, before `resume` and `start`.
    * @param {Options} options
-   * @param {(recording: string, utterance: number) => boolean} isHad whether the sheet has a final; see delivery.js
+   * @param {(recording: string, utterance: number) => boolean} wasInserted whether the sheet has a final; see delivery.js
    */
-  static async missing(options, isHad) {
+  static async missing(options, wasInserted) {
     const journal = await journalOf(options);
-    return journal && missingFinals(journal, options.sheet ?? "", isHad);
+    return journal && missingFinals(journal, options.sheet ?? "", wasInserted);
   }
 
   /**
@@ -190,9 +190,9 @@ export class Dictation extends EventTarget {
     this._session?.connect(target, settings);
   }
 
-  /** Resolve once the storage has the audio, or has refused it again. */
+  /** Resolve once the storage has the audio, has refused it again, or does not answer. */
   async flush() {
-    await this._session?.recording.flush();
+    await this._session?.flush();
   }
 
   /** Close everything at once; the audio without text can be recovered. */

@@ -151,6 +151,11 @@ export class Session {
     this._recognizer?.onInput();
   }
 
+  /** Resolve once the storage has the audio, has refused it again, or does not answer. */
+  async flush() {
+    await within(FLUSH_TIMEOUT_MS, this.recording.flush());
+  }
+
   /**
    * End the recording.
    * @returns {Promise<{isComplete: boolean, keptMs: number}>} once everything is committed, or kept without a server, in
@@ -163,7 +168,7 @@ export class Session {
       await this._microphone?.stop();
       this._microphone = null;
       this._recognizer?.endInput();
-      await within(FLUSH_TIMEOUT_MS, this.recording.flush());
+      await this.flush();
     }
     if (this._isAnswerExpected) {
       await new Promise((resolve) => this._waiting.push(resolve));
@@ -182,7 +187,7 @@ export class Session {
     await this._microphone?.stop();
     this._microphone = null;
     this._recognizer?.abandon();
-    await within(FLUSH_TIMEOUT_MS, this.recording.flush());
+    await this.flush();
     this._settled();
     this._close();
   }

@@ -6,12 +6,12 @@
  * @typedef {import("./messages.js").State} State
  * @typedef {import("../recording/dictation.js").Dictation} Dictation
  * @typedef {import("../recording/recovery.js").Recoverable} Recoverable
- * @typedef {import("./known-recordings.js").Known} Known
+ * @typedef {import("./followed-recordings.js").FollowedRecording} FollowedRecording
  */
 import { sanitizeTranscript } from "../sheet/graphemes.js";
 import { session } from "../storage.js";
 import { t } from "../strings.js";
-import { INVALID_ARGUMENT, KnownRecordings } from "./known-recordings.js";
+import { FollowedRecordings, INVALID_ARGUMENT } from "./followed-recordings.js";
 import { ABORTED, errorInWords, inWords } from "./messages.js";
 import { IDLE, RecordingStates } from "./recording-states.js";
 
@@ -50,7 +50,7 @@ export class Recorder extends EventTarget {
     this.#sheet = sheet;
     this.#sheetId = sheetId;
     this.#preferences = preferences;
-    this.#recordings = new KnownRecordings(preferences);
+    this.#recordings = new FollowedRecordings(preferences);
     addEventListener("beforeunload", (event) => {
       if (!this.#unstoredSeconds || this.#isAbandoned) return;
       event.preventDefault();
@@ -183,9 +183,9 @@ export class Recorder extends EventTarget {
   /** @param {typeof import("../recording/dictation.js").Dictation} stored */
   async #insertMissing(stored) {
     const { marks } = this.#sheet;
-    const isHad = (/** @type {string} */ recording, /** @type {number} */ number) =>
+    const wasInserted = (/** @type {string} */ recording, /** @type {number} */ number) =>
       marks.wasInserted(recording, number);
-    const found = await stored.missing(this.#recordings.options(this.#sheetId), isHad);
+    const found = await stored.missing(this.#recordings.options(this.#sheetId), wasInserted);
     if (!found) return;
     marks.keepRecordings(found.recordings);
     for (const { recording, startedAt, final } of found.missing) {
@@ -211,8 +211,8 @@ export class Recorder extends EventTarget {
    * @param {number} utterance
    */
   async audioOf(recording, utterance) {
-    const known = this.#recordings.get(recording);
-    if (known) return known.dictation.audioOf(utterance, recording);
+    const followed = this.#recordings.get(recording);
+    if (followed) return followed.dictation.audioOf(utterance, recording);
     const { Dictation } = await loadDictation();
     return Dictation.storedAudioOf(recording, utterance);
   }
@@ -289,8 +289,8 @@ export class Recorder extends EventTarget {
     if (detail.state === "idle") this.#onStorage(dictation, { kind: "available", message: "" });
     const { recording } = detail;
     if (recording) {
-      const known = this.#recordings.get(recording) ?? this.#add(recording, dictation, dictation.startedAt);
-      this.#onRecordingState(known, detail);
+      const followed = this.#recordings.get(recording) ?? this.#add(recording, dictation, dictation.startedAt);
+      this.#onRecordingState(followed, detail);
     }
     this.#show();
   }
@@ -319,25 +319,25 @@ export class Recorder extends EventTarget {
   /**
    * A failed recording keeps its partials pending: their finals follow once the reason is removed, also after a reload.
    * A state is repeated each second, but a rejected token is reported once for each attempt.
-   * @param {Known} known
+   * @param {FollowedRecording} followed
    * @param {State} state
    */
-  #onRecordingState(known, { state, status, isCapturing }) {
-    const wasUnauthenticated = known.status === UNAUTHENTICATED;
-    known.status = state === "failed" ? status : "";
-    if (known.status === UNAUTHENTICATED && !wasUnauthenticated) this.#emit("unauthenticated", null);
-    if (!isCapturing && !known.isPlaced) this.#keepPlace(known);
+  #onRecordingState(followed, { state, status, isCapturing }) {
+    const wasUnauthenticated = followed.status === UNAUTHENTICATED;
+    followed.status = state === "failed" ? status : "";
+    if (followed.status === UNAUTHENTICATED && !wasUnauthenticated) this.#emit("unauthenticated", null);
+    if (!isCapturing && !followed.isPlaced) this.#keepPlace(followed);
     if (state === "idle") {
-      this.#sheet.endDictation(known.startedAt);
-      this.#recordings.end(known);
+      this.#sheet.endDictation(followed.startedAt);
+      this.#recordings.end(followed);
     }
-    if (known.status === INVALID_ARGUMENT) queueMicrotask(() => this.#recordings.retryWithSettings(known));
+    if (followed.status === INVALID_ARGUMENT) queueMicrotask(() => this.#recordings.retryWithSettings(followed));
   }
 
-  /** What is spoken or typed from now on follows the text of the recording. @param {Known} known */
-  #keepPlace(known) {
-    known.isPlaced = true;
-    this.#sheet.keepPlace(known.startedAt);
+  /** What is spoken or typed from now on follows the text of the recording. @param {FollowedRecording} followed */
+  #keepPlace(followed) {
+    followed.isPlaced = true;
+    this.#sheet.keepPlace(followed.startedAt);
   }
 
   /** @param {State} state */

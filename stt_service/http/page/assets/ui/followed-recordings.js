@@ -4,8 +4,8 @@
  *
  * @typedef {import("../recording/dictation.js").Dictation} Dictation
  * @typedef {{startedAt: number, dictation: Dictation, status: string, tried: string, isPlaced: boolean,
- *   hasEnded: boolean}} Known `startedAt`: as of Date.now(). `status`: of its failure. `tried`: the settings of its last
- *   attempt, as JSON. `isPlaced`: its further text has a place in the sheet
+ *   hasEnded: boolean}} FollowedRecording `startedAt`: as of Date.now(). `status`: of its failure. `tried`: the settings
+ *   of its last attempt, as JSON. `isPlaced`: its further text has a place in the sheet
  */
 import { ABORTED } from "./messages.js";
 
@@ -14,9 +14,9 @@ const CAPTIONS_SETTINGS = ["publish", "captionsName"];
 const STREAM_SETTINGS = ["language", "hotwords", "silence"];
 export const INVALID_ARGUMENT = "INVALID_ARGUMENT"; // status: the server rejected the settings
 
-export class KnownRecordings {
+export class FollowedRecordings {
   #preferences;
-  /** @type {Map<string, Known>} */ #byId = new Map(); // the oldest first
+  /** @type {Map<string, FollowedRecording>} */ #byId = new Map(); // the oldest first
 
   /** @param {import("./preferences.js").Preferences} preferences */
   constructor(preferences) {
@@ -45,14 +45,14 @@ export class KnownRecordings {
    */
   add(id, dictation, startedAt) {
     const tried = JSON.stringify(this.#preferences.streamSettings());
-    const known = { startedAt, dictation, status: "", tried, isPlaced: false, hasEnded: false };
-    this.#byId.set(id, known);
-    return known;
+    const followed = { startedAt, dictation, status: "", tried, isPlaced: false, hasEnded: false };
+    this.#byId.set(id, followed);
+    return followed;
   }
 
-  /** @param {Known} known has all of its text */
-  end(known) {
-    known.hasEnded = true;
+  /** @param {FollowedRecording} followed has all of its text */
+  end(followed) {
+    followed.hasEnded = true;
     const ended = [...this.#byId].filter(([, { hasEnded }]) => hasEnded);
     for (const [id] of ended.slice(0, -MAX_ENDED)) this.#byId.delete(id);
   }
@@ -72,7 +72,7 @@ export class KnownRecordings {
   /**
    * Use a value that the user has changed.
    * @param {string} name of the preference
-   * @param {Dictation | null} running maybe not known yet: its microphone still opens
+   * @param {Dictation | null} running maybe not followed yet: its microphone still opens
    */
   apply(name, running) {
     if (STREAM_SETTINGS.includes(name)) this.#update(running);
@@ -87,18 +87,18 @@ export class KnownRecordings {
    */
   #update(running) {
     const rejected = this.#all.filter(({ status }) => status === INVALID_ARGUMENT);
-    for (const known of rejected) this.retryWithSettings(known);
+    for (const followed of rejected) this.retryWithSettings(followed);
     const isRejected = rejected.some(({ dictation }) => dictation === running);
     if (!isRejected) running?.update(this.#preferences.updatedSettings());
   }
 
-  /** Try again if the settings have changed since they were rejected. @param {Known} known */
-  retryWithSettings(known) {
+  /** Try again if the settings have changed since they were rejected. @param {FollowedRecording} followed */
+  retryWithSettings(followed) {
     const settings = this.#preferences.streamSettings();
     const tried = JSON.stringify(settings);
-    if (tried === known.tried) return;
-    known.tried = tried;
-    known.dictation.reconnect({ settings });
+    if (tried === followed.tried) return;
+    followed.tried = tried;
+    followed.dictation.reconnect({ settings });
   }
 
   /**
@@ -118,7 +118,7 @@ export class KnownRecordings {
   /**
    * Use the current token for the running recording, and for those that are chosen.
    * @param {Dictation | null} running
-   * @param {(known: Known) => boolean} isChosen
+   * @param {(followed: FollowedRecording) => boolean} isChosen
    */
   #reconnect(running, isChosen) {
     const chosen = this.#all.filter(isChosen).map(({ dictation }) => dictation);
@@ -129,10 +129,10 @@ export class KnownRecordings {
   /**
    * Text that comes from now on belongs to another sheet.
    * @param {string} sheet
-   * @param {Dictation | null} running maybe not known yet
+   * @param {Dictation | null} running maybe not followed yet
    */
   deliverTo(sheet, running) {
-    const known = this.#all.map(({ dictation }) => dictation);
-    for (const dictation of new Set([running, ...known])) dictation?.deliverTo(sheet);
+    const followed = this.#all.map(({ dictation }) => dictation);
+    for (const dictation of new Set([running, ...followed])) dictation?.deliverTo(sheet);
   }
 }
