@@ -204,6 +204,32 @@ async def test_doubtful_word_is_underlined_and_plays_its_audio(sheet: SheetPage)
     assert await sheet.page.evaluate(underlined) == []
 
 
+async def test_audio_of_a_word_that_is_played_again_or_closed_at_once_is_no_error(sheet: SheetPage) -> None:
+    stream = await sheet.record()
+    await sheet.text.focus()
+    stream.final(0, "We met Annie.", [("We", 0.9), (" met", 0.8), (" Annie.", 0.2)])
+    await sheet.expect_text("We met Annie.")
+    await sheet.move(0, 9)
+    await sheet.press("Alt+Enter")
+    outcomes = await sheet.page.evaluate(
+        """() => new Promise((resolve) => {
+            const [play, outcomes] = [HTMLMediaElement.prototype.play, []];
+            let isSecond = false;
+            HTMLMediaElement.prototype.play = function () {
+                const started = play.call(this);
+                const settle = (outcome) => outcomes.push(outcome) === 2 && setTimeout(() => resolve(outcomes));
+                started.then(() => settle("played"), (error) => settle(error.name));
+                if (isSecond) document.querySelector("#word").hidePopover();
+                isSecond = true;
+                return started;
+            };
+            for (const _ of [1, 2]) document.querySelector("#word-play").click();
+        })"""
+    )
+    assert outcomes == ["AbortError", "AbortError"]
+    await expect(sheet.page.locator("#word-failure")).to_have_text("")
+
+
 async def test_doubtful_word_is_opened_and_confirmed_by_keys(sheet: SheetPage) -> None:
     stream = await sheet.record()
     await sheet.text.focus()

@@ -29,7 +29,11 @@ export class WordPopover {
     });
     element("word-play").addEventListener("click", () => this.#play());
     element("word-keep").addEventListener("click", () => this.#keep());
-    this.#popover.addEventListener("toggle", () => this.#popover.matches(":popover-open") || this.#audio.pause());
+    this.#popover.addEventListener("toggle", () => this.#isOpen || this.#audio.pause());
+  }
+
+  get #isOpen() {
+    return this.#popover.matches(":popover-open");
   }
 
   #open() {
@@ -60,11 +64,14 @@ export class WordPopover {
     if (!this.#shown) return;
     const { recording, number } = this.#shown.mark.spoken;
     try {
+      const audio = await this.#recorder.audioOf(recording, number);
+      if (!this.#isOpen) return;
       URL.revokeObjectURL(this.#audio.src);
-      this.#audio.src = URL.createObjectURL(await this.#recorder.audioOf(recording, number));
+      this.#audio.src = URL.createObjectURL(audio);
       await this.#audio.play();
     } catch (error) {
-      element("word-failure").textContent = errorInWords(error);
+      const isInterrupted = error instanceof DOMException && error.name === "AbortError"; // by a click, or closed
+      if (!isInterrupted) element("word-failure").textContent = errorInWords(error);
     }
   }
 
