@@ -33,6 +33,22 @@ IDBFactory.prototype.open = function (name, version) {
   };
   return held;
 };"""
+# Another page holds a transaction, for which reads and writes of all other pages wait.
+BLOCK_DATABASE = """async (name) => {
+  while (!(await indexedDB.databases()).some((database) => database.name === name));
+  await new Promise((resolve) => {
+    const opening = indexedDB.open(name);
+    opening.onsuccess = () => {
+      const [name, ...others] = opening.result.objectStoreNames;
+      const store = opening.result.transaction([name, ...others], "readwrite").objectStore(name);
+      const repeat = () => {
+        store.count().onsuccess = repeat;
+        resolve();
+      };
+      store.count().onsuccess = repeat;
+    };
+  });
+}"""
 # Twenty sheets that are newer than the one of the tab, and one that is older.
 ADD_SHEETS = """async () => {
   const resultOf = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
@@ -108,6 +124,58 @@ async def reload_without_database(sheet: SheetPage, text: str) -> None:
     await sheet.page.reload()
     await sheet.page.clock.fast_forward(OPEN_TIMEOUT_MS)
     await expect(sheet.page.locator("#banner")).to_contain_text("could not be read")
+
+
+async def block_database(sheet: SheetPage, name: str) -> Page:
+    """Return a page that blocks a database until it is closed."""
+    blocking = await sheet.context.new_page()
+    await blocking.goto(f"{sheet.origin}/manifest.webmanifest")
+    await blocking.evaluate(BLOCK_DATABASE, name)
+    return blocking
+
+
+async def test_page_opens_an_empty_sheet_if_the_database_does_not_respond(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("stored")
+    await sheet.page.evaluate(WAIT_UNTIL_STORED, "stored")
+    blocking = await block_database(sheet, "stt-sheets")
+    await sheet.page.reload()
+    await expect(sheet.page.locator("#banner")).to_contain_text("could not be read", timeout=10_000)
+    await sheet.expect_text("")
+    await blocking.close()
+    await sheet.page.reload()
+    await sheet.expect_text("stored")
+
+
+async def test_new_sheet_does_not_wait_for_a_database_that_does_not_respond(sheet: SheetPage) -> None:
+    blocking = await block_database(sheet, "stt-sheets")
+    await sheet.page.keyboard.type("first")
+    await choose(sheet.page, "#clear")
+    await expect(sheet.page.locator("#sheet")).to_have_text("", timeout=15_000)
+    await sheet.page.keyboard.type("second")
+    await blocking.close()
+    await choose(sheet.page, "#earlier")
+    await expect(sheet.page.locator("#sheets span")).to_have_text(["first"])
+
+
+async def test_recording_does_not_wait_for_a_database_that_does_not_respond(sheet: SheetPage) -> None:
+    blocking = await block_database(sheet, "stt-recordings")
+    await sheet.page.reload()
+    await sheet.page.click("#record")
+    await expect(sheet.page.locator("#state")).to_have_text("Recording", timeout=15_000)
+    stream = sheet.stream
+    await stream.started()
+    stream.final(0, "Spoken.")
+    await sheet.expect_text("Spoken.")
+    await blocking.close()
+
+
+async def test_earlier_sheets_are_shown_without_the_server(sheet: SheetPage) -> None:
+    await sheet.page.keyboard.type("first")
+    await choose(sheet.page, "#clear")
+    await sheet.expect_text("")
+    await sheet.context.route("**/*.js", lambda route: route.abort())
+    await choose(sheet.page, "#earlier")
+    await expect(sheet.page.locator("#sheets span")).to_have_text(["first"])
 
 
 async def test_new_sheet_keeps_the_one_before_which_can_be_opened_again(sheet: SheetPage) -> None:

@@ -75,6 +75,7 @@ async def test_new_sheet_keeps_speech_that_only_memory_has_unless_the_user_confi
     questions = answer_all(sheet.page, is_accepted=False)
     await choose(sheet.page, "#clear")
     await expect(sheet.page.locator("#menu")).to_be_hidden()
+    await expect(sheet.page.locator("#notice")).to_have_attribute("data-t", WARNING)
     await recognize_kept_speech(sheet, "Spoken.")
     await sheet.expect_text("Typed. Spoken.")
     assert len(questions) == 1

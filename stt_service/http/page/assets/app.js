@@ -10,8 +10,8 @@ import { t, translatePage } from "./strings.js";
 import { announce } from "./ui/announcer.js";
 import { Access } from "./ui/access.js";
 import { Controls } from "./ui/controls.js";
+import { connectEarlierSheets } from "./ui/earlier-sheets.js";
 import { Files } from "./ui/files.js";
-import { errorInWords } from "./ui/messages.js";
 import { Notice } from "./ui/notice.js";
 import { Preferences } from "./ui/preferences.js";
 import { Recorder } from "./ui/recorder.js";
@@ -86,7 +86,7 @@ function connectEditButtons(sheet, store, recorder) {
   removeUtterance.addEventListener("click", () => sheet.removeLastUtterance());
   element("clear").addEventListener("click", async () => {
     if (recorder.isWaiting && !recorder.isRecording) {
-      notify(t("state.stopping"));
+      if (recorder.isAnswerExpected) notify(t("state.stopping"));
       if (!(await isUndisturbed(recorder.lastWords()))) return;
     }
     sheet.endComposition();
@@ -110,16 +110,6 @@ function connectEditButtons(sheet, store, recorder) {
   };
   sheet.view.onRendered(show);
   show();
-}
-
-/**
- * @param {Store} store
- * @param {Recorder} recorder
- */
-function connectEarlierSheets(store, recorder) {
-  const load = () => import("./ui/earlier-sheets.js"); // only when needed: the page appears sooner
-  const show = () => load().then(({ showEarlierSheets }) => showEarlierSheets(store, recorder, notify));
-  element("earlier").addEventListener("click", () => show().catch((error) => notify(errorInWords(error))));
 }
 
 /**
@@ -267,7 +257,7 @@ async function main() {
   new WordPopover(root, sheet, recorder);
   keep(store, sheet);
   connectEditButtons(sheet, store, recorder);
-  connectEarlierSheets(store, recorder);
+  connectEarlierSheets(store, recorder, notify);
   connectKeys(sheet, files);
   connectDialogs();
   keepFocus();

@@ -4,11 +4,13 @@
  *
  * Browsers close connections of suspended pages, and a page closes its own when another one upgrades or deletes the
  * database. So a read or write that fails is tried once more over a new connection; what is requested must have the
- * same result when it is done twice. It is not tried again if the storage is full or the database does not open. While
- * an opening takes too long, reads and writes fail at once; they succeed after it has completed.
+ * same result when it is done twice. It is not tried again if the storage is full, or does not respond. While an opening
+ * takes too long, reads and writes fail at once; they succeed after it has completed.
  */
 
 const OPEN_TIMEOUT_MS = 3000; // an older page in another tab can block the database
+const TIMEOUT_ERROR = "TimeoutError";
+const FINAL_ERRORS = new Set(["QuotaExceededError", TIMEOUT_ERROR]); // another try would have the same result
 
 /**
  * @typedef {(...stores: IDBObjectStore[]) => IDBRequest | IDBRequest[] | void} Requests
@@ -46,44 +48,48 @@ export class Database {
    * Return the result of the request, or those of several, of one transaction.
    * @param {string[]} stores
    * @param {Requests} requests
+   * @param {number} [timeoutMs] after which the transaction is aborted: others can block it
    * @returns {Promise<any>}
+   * @throws {DOMException} TimeoutError
    */
-  read(stores, requests) {
-    return this.#run(stores, "readonly", requests);
+  read(stores, requests, timeoutMs) {
+    return this.#run(stores, "readonly", requests, timeoutMs);
   }
 
   /**
    * Resolve once the transaction is complete.
    * @param {string[]} stores
    * @param {Requests} requests
+   * @param {number} [timeoutMs] after which the transaction is aborted
    * @returns {Promise<void>}
-   * @throws {DOMException} QuotaExceededError: the storage is full
+   * @throws {DOMException} QuotaExceededError: the storage is full; TimeoutError
    */
-  async write(stores, requests) {
-    await this.#run(stores, "readwrite", requests);
+  async write(stores, requests, timeoutMs) {
+    await this.#run(stores, "readwrite", requests, timeoutMs);
   }
 
   /**
    * @param {string[]} stores
    * @param {Mode} mode
    * @param {Requests} requests
+   * @param {number} [timeoutMs]
    */
-  async #run(stores, mode, requests) {
+  async #run(stores, mode, requests, timeoutMs) {
     const connection = await this.#open();
     try {
-      return await transact(connection, stores, mode, requests);
+      return await transact(connection, stores, mode, requests, timeoutMs);
     } catch (error) {
-      if (/** @type {DOMException} */ (error).name === "QuotaExceededError") throw error;
+      if (FINAL_ERRORS.has(/** @type {DOMException} */ (error).name)) throw error;
       this.#close(connection);
     }
-    return transact(await this.#open(), stores, mode, requests);
+    return transact(await this.#open(), stores, mode, requests, timeoutMs);
   }
 
   /** @returns {Promise<IDBDatabase>} */
   #open() {
     if (this.#opening) return this.#opening;
     const opening = this.#connect();
-    this.#opening = withTimeout(opening);
+    this.#opening = withTimeout(opening, OPEN_TIMEOUT_MS);
     opening.then(
       () => (this.#opening = opening),
       () => (this.#opening = null), // the next use tries again
@@ -113,10 +119,11 @@ export class Database {
  * @param {string[]} stores
  * @param {Mode} mode
  * @param {Requests} requests
+ * @param {number} [timeoutMs]
  */
-function transact(connection, stores, mode, requests) {
+function transact(connection, stores, mode, requests, timeoutMs) {
   const transaction = connection.transaction(stores, mode);
-  return new Promise((resolve, reject) => {
+  const completed = new Promise((resolve, reject) => {
     /** @type {ReturnType<Requests>} */ let made;
     transaction.oncomplete = () => resolve(Array.isArray(made) ? made.map(({ result }) => result) : made?.result);
     transaction.onabort = () => reject(transaction.error ?? new DOMException("aborted", "AbortError"));
@@ -127,6 +134,7 @@ function transact(connection, stores, mode, requests) {
       throw error;
     }
   });
+  return timeoutMs ? withTimeout(completed, timeoutMs, () => transaction.abort()) : completed;
 }
 
 /**
@@ -141,13 +149,18 @@ function resultOf(request) {
 }
 
 /**
- * @param {Promise<IDBDatabase>} opening
- * @returns {Promise<IDBDatabase>}
+ * @template T
+ * @param {Promise<T>} result
+ * @param {number} timeoutMs
+ * @param {() => void} onTimeout
+ * @returns {Promise<T>}
  */
-function withTimeout(opening) {
+function withTimeout(result, timeoutMs, onTimeout = () => {}) {
   return new Promise((resolve, reject) => {
-    const error = new DOMException("The storage of this browser does not respond.", "TimeoutError");
-    const timer = setTimeout(() => reject(error), OPEN_TIMEOUT_MS);
-    opening.then(resolve, reject).finally(() => clearTimeout(timer));
+    const timer = setTimeout(() => {
+      reject(new DOMException("The storage of this browser does not respond.", TIMEOUT_ERROR));
+      onTimeout();
+    }, timeoutMs);
+    result.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

@@ -11,6 +11,7 @@
  *
  * @typedef {{text: string, cursor: import("./lines.js").Position, marks: import("./marks.js").Stored}} Content
  * @typedef {Content & {id: string, savedAt: number}} Row
+ * @typedef {{rows: Row[], isComplete: boolean}} Rows `isComplete`: the database could be read
  * @typedef {"kept" | "full" | "refused"} Outcome  of saving the sheet: it is kept, or why it is lost when the page closes
  */
 import { Database } from "../database.js";
@@ -24,6 +25,7 @@ const ID_KEY = "stt-sheet-id"; // in sessionStorage
 const COPY_KEY = "stt-sheet-copy:"; // in localStorage
 const LOCK = "stt-sheet:"; // name of the lock of a sheet
 const SAVE_DELAY_MS = 300;
+const TIMEOUT_MS = 3000; // of a read or write: another page, or the browser, can block the database
 const LOCK_TIMEOUT_MS = 1500; // a reloaded page waits for its predecessor
 const KEPT_SHEETS = 20;
 
@@ -71,15 +73,16 @@ export class Store {
    */
   async load() {
     const own = session.get(ID_KEY);
-    const { rows, isComplete } = await this.#rows();
+    const first = await this.#rows();
+    const { rows, isComplete } = first;
     this.isUnread = own !== null && !isComplete && !rows.some(({ id }) => id === own);
     const wanted = this.isUnread ? [] : [own, rows[0]?.id];
     for (const id of new Set(wanted)) {
       const release = id ? await claim(id, id === own) : null;
-      if (id && release) return this.#use(id, release, rows);
+      if (id && release) return this.#use(id, release, first);
     }
     const id = randomId();
-    return this.#use(id, (await claim(id, false)) ?? (() => {}), rows);
+    return this.#use(id, (await claim(id, false)) ?? (() => {}), first);
   }
 
   /**
@@ -117,7 +120,7 @@ export class Store {
   /** @param {Row} row */
   async #write(row) {
     try {
-      await this.#database.write([STORE], (sheets) => sheets.put(row));
+      await this.#database.write([STORE], (sheets) => sheets.put(row), TIMEOUT_MS);
       local.remove(COPY_KEY + row.id);
       this.#isOnlyCopied = false;
       this.#setOutcome("kept");
@@ -192,7 +195,7 @@ export class Store {
           sheet,
           rows.filter((row) => row !== sheet),
         );
-      await this.#database.write([STORE], (sheets) => sheets.delete(id));
+      await this.#database.write([STORE], (sheets) => sheets.delete(id), TIMEOUT_MS);
       local.remove(COPY_KEY + id);
     } finally {
       release();
@@ -228,15 +231,16 @@ export class Store {
   /**
    * @param {string} id of a sheet that this tab has locked
    * @param {() => void} release
-   * @param {Row[]} known what was read before the sheet was locked
+   * @param {Rows} first what was read before the sheet was locked
    * @returns {Promise<Content>}
    */
-  async #use(id, release, known) {
+  async #use(id, release, first) {
     this.#id = id;
     this.#release = release;
-    const { rows, isComplete } = await this.#rows(); // again: its tab may have written until it was closed
+    // Read again, as its tab may have written until it was closed; a database that did not respond is not asked twice.
+    const { rows, isComplete } = first.isComplete ? await this.#rows() : first;
     if (isComplete) this.#deleteOld(rows).catch(() => {});
-    const row = (isComplete ? rows : [...rows, ...known]).find((each) => each.id === id);
+    const row = (isComplete ? rows : [...rows, ...first.rows]).find((each) => each.id === id);
     this.#savedAt = row?.savedAt ?? 0;
     if (row || isComplete) this.#keepId();
     return row ? { text: row.text, cursor: row.cursor, marks: row.marks } : emptyContent();
@@ -245,7 +249,7 @@ export class Store {
   /** The newest row of each sheet, the newest sheet first; incomplete if the database cannot be read. */
   async #rows() {
     /** @type {Row[] | null} */
-    const stored = await this.#database.read([STORE], (sheets) => sheets.getAll()).catch(() => null);
+    const stored = await this.#database.read([STORE], (sheets) => sheets.getAll(), TIMEOUT_MS).catch(() => null);
     const sorted = [...copies(), ...(stored ?? [])].sort((one, other) => other.savedAt - one.savedAt);
     const rows = sorted.filter(({ id }, index) => sorted.findIndex((row) => row.id === id) === index);
     return { rows, isComplete: stored !== null };
@@ -258,7 +262,7 @@ export class Store {
     const [full, empty] = [others.filter(({ text }) => text), others.filter(({ text }) => !text)];
     for (const { id } of [...full, ...empty].slice(KEPT_SHEETS - 1)) {
       local.remove(COPY_KEY + id);
-      await this.#database.write([STORE], (sheets) => sheets.delete(id));
+      await this.#database.write([STORE], (sheets) => sheets.delete(id), TIMEOUT_MS);
     }
   }
 }

@@ -9,21 +9,22 @@ const TITLE_CHARACTERS = 80;
 const dialog = () => /** @type {HTMLDialogElement} */ (element("sheets-dialog"));
 
 /**
- * Open the dialog, unless there are no earlier sheets.
  * @param {import("../sheet/store.js").Store} store
  * @param {import("./recorder.js").Recorder} recorder
  * @param {(message: string) => void} notify
  */
-export async function showEarlierSheets(store, recorder, notify) {
+export function connectEarlierSheets(store, recorder, notify) {
   const onEmpty = () => {
     dialog().close();
     notify(t("noEarlier"));
   };
-  if (recorder.isRecording) return notify(t("stopFirst"));
-  const { rows, isComplete } = await store.earlier();
-  if (!rows.length) return notify(t(isComplete ? "noEarlier" : "error.unread"));
-  element("sheets").replaceChildren(...rows.map((row) => entry(row, { store, recorder, onEmpty })));
-  dialog().showModal();
+  element("earlier").addEventListener("click", async () => {
+    if (recorder.isRecording) return notify(t("stopFirst"));
+    const { rows, isComplete } = await store.earlier();
+    if (!rows.length) return notify(t(isComplete ? "noEarlier" : "error.unread"));
+    element("sheets").replaceChildren(...rows.map((row) => entry(row, { store, recorder, onEmpty })));
+    dialog().showModal();
+  });
 }
 
 /**

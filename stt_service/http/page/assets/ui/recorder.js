@@ -18,6 +18,7 @@ import { IDLE, RecordingStates } from "./recording-states.js";
 const loadDictation = () => import("../recording/dictation.js"); // only when needed: the page appears sooner
 const OPEN_KEY = "stt-recording-id"; // in sessionStorage: the recording of this tab, to continue it after a reload
 const LAST_WORDS_MS = 5000;
+const RESTORE_TIMEOUT_MS = 3000;
 const UNAUTHENTICATED = "UNAUTHENTICATED";
 
 /**
@@ -67,6 +68,11 @@ export class Recorder extends EventTarget {
     return this.#recordings.waiting.length > 0;
   }
 
+  /** Whether the server may still complete the text of the recording that has stopped. */
+  get isAnswerExpected() {
+    return this.state.state === "stopping" && !this.state.reason;
+  }
+
   /** Seconds of audio without text that are lost when the page closes; parts of a second are being written. */
   get #unstoredSeconds() {
     return Math.round(this.#recordings.waiting.reduce((sum, { unstoredMs }) => sum + unstoredMs, 0) / 1000);
@@ -83,7 +89,7 @@ export class Recorder extends EventTarget {
     if (this.isRecording) return;
     this.#isStarting = true;
     this.#setState({ ...IDLE, state: "starting" });
-    await this.#restoring; // its text comes first
+    await Promise.race([this.#restoring, after(RESTORE_TIMEOUT_MS)]); // its text comes first, if the storage responds
     const before = this.#current;
     this.#current = null;
     try {
@@ -130,7 +136,7 @@ export class Recorder extends EventTarget {
   /** Wait for the last words of recordings that have stopped, if the server answers soon. */
   async lastWords() {
     const stopped = this.#recordings.waiting.map((dictation) => dictation.stop());
-    await Promise.race([Promise.all(stopped), new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
+    await Promise.race([Promise.all(stopped), after(LAST_WORDS_MS)]);
   }
 
   /** Try again to store audio that only memory has. */
@@ -359,3 +365,6 @@ export class Recorder extends EventTarget {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 }
+
+/** @param {number} delayMs */
+const after = (delayMs) => new Promise((resolve) => setTimeout(resolve, delayMs));

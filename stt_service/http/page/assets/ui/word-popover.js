@@ -61,11 +61,12 @@ export class WordPopover {
   }
 
   async #play() {
-    if (!this.#shown) return;
-    const { recording, number } = this.#shown.mark.spoken;
+    const shown = this.#shown;
+    if (!shown) return;
+    const { recording, number } = shown.mark.spoken;
     try {
       const audio = await this.#recorder.audioOf(recording, number);
-      if (!this.#isOpen) return;
+      if (!this.#isOpen || shown !== this.#shown) return;
       URL.revokeObjectURL(this.#audio.src);
       this.#audio.src = URL.createObjectURL(audio);
       await this.#audio.play();
