@@ -1,19 +1,19 @@
 // @ts-check
 /**
- * Recordings of this page and of earlier ones, and their text in the sheet; recording/delivery.js has the rule by which
- * each final is inserted once.
+ * Recordings of this page and of earlier ones: starting, stopping, continuing, and the state that the page shows.
  *
  * @typedef {import("./messages.js").State} State
  * @typedef {import("../recording/dictation.js").Dictation} Dictation
  * @typedef {import("../recording/recovery.js").Recoverable} Recoverable
  * @typedef {import("./followed-recordings.js").FollowedRecording} FollowedRecording
  */
-import { sanitizeTranscript } from "../sheet/graphemes.js";
 import { session } from "../storage.js";
 import { t } from "../strings.js";
 import { FollowedRecordings, INVALID_ARGUMENT } from "./followed-recordings.js";
 import { ABORTED, errorInWords, inWords } from "./messages.js";
+import { RecordedText } from "./recorded-text.js";
 import { IDLE, RecordingStates } from "./recording-states.js";
+import { UnstoredSpeech } from "./unstored-speech.js";
 
 const loadDictation = () => import("../recording/dictation.js"); // only when needed: the page appears sooner
 const OPEN_KEY = "stt-recording-id"; // in sessionStorage: the recording of this tab, to continue it after a reload
@@ -33,11 +33,11 @@ export class Recorder extends EventTarget {
   /** @type {Dictation | null} */ #current = null; // the last one that was started or resumed
   #states = new RecordingStates();
   #recordings;
+  #text;
+  #unstored;
   #restoring = Promise.resolve();
   #isStarting = false;
-  #isAbandoned = false;
   #lastStart = 0; // of the recordings that the page has continued or begun
-  /** @type {Map<Dictation, string>} */ #storageFailures = new Map(); // kinds
   isStopRequested = false; // while the microphone still opens
   /** @type {State} */ state = IDLE;
 
@@ -52,11 +52,8 @@ export class Recorder extends EventTarget {
     this.#sheetId = sheetId;
     this.#preferences = preferences;
     this.#recordings = new FollowedRecordings(preferences);
-    addEventListener("beforeunload", (event) => {
-      if (!this.#unstoredSeconds || this.#isAbandoned) return;
-      event.preventDefault();
-      this.store(); // if the user stays
-    });
+    this.#text = new RecordedText(sheet, this.#recordings);
+    this.#unstored = new UnstoredSpeech(this.#recordings);
   }
 
   get isRecording() {
@@ -71,11 +68,6 @@ export class Recorder extends EventTarget {
   /** Whether the server may still complete the text of the recording that has stopped. */
   get isAnswerExpected() {
     return this.state.state === "stopping" && !this.state.reason;
-  }
-
-  /** Seconds of audio without text that are lost when the page closes; parts of a second are being written. */
-  get #unstoredSeconds() {
-    return Math.round(this.#recordings.waiting.reduce((sum, { unstoredMs }) => sum + unstoredMs, 0) / 1000);
   }
 
   /** When the last recording with text in the sheet began: by it and later ones, text and subtitles are ordered. */
@@ -141,7 +133,7 @@ export class Recorder extends EventTarget {
 
   /** Try again to store audio that only memory has. */
   async store() {
-    await Promise.all(this.#recordings.waiting.map((dictation) => dictation.flush()));
+    await this.#unstored.store();
   }
 
   /**
@@ -149,10 +141,7 @@ export class Recorder extends EventTarget {
    * Return false if the user keeps speech that would be lost.
    */
   async abandon() {
-    await this.store();
-    const seconds = this.#unstoredSeconds;
-    if (seconds && !confirm(t("unstoredQuestion", { seconds }))) return false;
-    this.#isAbandoned = true;
+    if (!(await this.#unstored.mayClose())) return false;
     await Promise.all(this.#recordings.waiting.map((dictation) => dictation.abandon()));
     return true;
   }
@@ -180,23 +169,11 @@ export class Recorder extends EventTarget {
   async #restore() {
     const interrupted = session.get(OPEN_KEY); // before this page sets another one
     const { Dictation } = await loadDictation();
-    await this.#insertMissing(Dictation).catch((error) => this.#notify(errorInWords(error)));
-    const unrecognized = await Dictation.recover(this.#recordings.options(this.#sheetId));
+    const options = this.#recordings.options(this.#sheetId);
+    await this.#text.insertMissing(Dictation, options).catch((error) => this.#notify(errorInWords(error)));
+    const unrecognized = await Dictation.recover(options);
     const own = unrecognized.find(({ id, sheet }) => id === interrupted && sheet === this.#sheetId);
     if (own) await this.#resume(own);
-  }
-
-  /** @param {typeof import("../recording/dictation.js").Dictation} stored */
-  async #insertMissing(stored) {
-    const { marks } = this.#sheet;
-    const wasInserted = (/** @type {string} */ recording, /** @type {number} */ number) =>
-      marks.wasInserted(recording, number);
-    const found = await stored.missing(this.#recordings.options(this.#sheetId), wasInserted);
-    if (!found) return;
-    marks.keepRecordings(found.recordings);
-    for (const { recording, startedAt, final } of found.missing) {
-      this.#insert(recording, { dictation: startedAt, number: Number(final.utterance) }, final);
-    }
   }
 
   /**
@@ -239,10 +216,7 @@ export class Recorder extends EventTarget {
       dictation.addEventListener(name, (event) => handle(/** @type {CustomEvent} */ (event).detail));
     on("state", (detail) => this.#onState(dictation, detail));
     on("level", (detail) => dictation === this.#current && this.#emit("level", detail));
-    on("speech", (detail) => this.#sheet.begin(this.#utterance(detail)));
-    on("partial", (detail) => this.#sheet.partial(this.#utterance(detail), detail.stable + detail.unstable));
-    on("final", (detail) => this.#onFinal(detail));
-    on("suppressed", (detail) => this.#sheet.discard(this.#utterance(detail)));
+    this.#text.receive(dictation, (text) => this.#emit("final", { text }));
     on("notice", ({ kind, reason, ...detail }) => this.#notify(inWords({ ...detail, kind: kind ?? reason })));
     on("storage", (detail) => this.#onStorage(dictation, detail));
     return dictation;
@@ -254,36 +228,7 @@ export class Recorder extends EventTarget {
    */
   #onStorage(dictation, { kind, message }) {
     if (kind === "stopped") return this.#notify(inWords({ kind, message }));
-    if (kind === "available") this.#storageFailures.delete(dictation);
-    else this.#storageFailures.set(dictation, kind);
-    this.#emit("storage", [...this.#storageFailures.values()]);
-  }
-
-  /** @param {any} detail of a final */
-  #onFinal(detail) {
-    const isNew = this.#insert(detail.recording, this.#utterance(detail), detail);
-    if (isNew) this.#emit("final", { text: sanitizeTranscript(detail.text) });
-  }
-
-  /**
-   * Insert a final that the sheet does not have yet; return whether it did not.
-   * @param {string} recording
-   * @param {import("../sheet/dictated-text.js").Utterance} utterance
-   * @param {any} final
-   */
-  #insert(recording, utterance, final) {
-    if (this.#sheet.marks.wasInserted(recording, utterance.number)) {
-      this.#sheet.discard(utterance);
-      return false;
-    }
-    const { text, startMs, endMs, words = [] } = final;
-    this.#sheet.final(utterance, { recording, text, startMs, endMs, words });
-    return true;
-  }
-
-  /** @param {{recording: string, utterance: number}} detail of an event; a state has come before it */
-  #utterance({ recording, utterance }) {
-    return { dictation: this.#recordings.get(recording)?.startedAt ?? 0, number: Number(utterance) };
+    this.#emit("storage", this.#unstored.report(dictation, kind));
   }
 
   /**
