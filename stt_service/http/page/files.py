@@ -33,10 +33,11 @@ DOCUMENTS = {
 SERVICE_WORKER = "service-worker.js"
 VERSION_MARK = b"@VERSION@"  # in the service worker, for the version of the files
 VERSION_HEADER = "Stt-Page-Version"  # of documents, for the service worker
-# Browsers execute no script with another type; the tables of an operating system may lack one.
+# Browsers execute no script with another type; the tables of an operating system may lack one. Modules and workers are
+# UTF-8 without a charset, which would be 1 kB of the first load.
 MEDIA_TYPES = {
-    ".css": "text/css",
-    ".html": "text/html",
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
     ".webmanifest": "application/manifest+json",
@@ -97,8 +98,9 @@ class _File:
 
     def __init__(self, name: str, content: bytes) -> None:
         self._content, self._compressed = content, gzip.compress(content, mtime=0)
-        self._media_type = MEDIA_TYPES.get(PurePosixPath(name).suffix, DEFAULT_MEDIA_TYPE)
-        self._headers = {"ETag": f'"{sha256(content).hexdigest()[:DIGEST_DIGITS]}"'}
+        media_type = MEDIA_TYPES.get(PurePosixPath(name).suffix, DEFAULT_MEDIA_TYPE)
+        self._etag = f'"{sha256(content).hexdigest()[:DIGEST_DIGITS]}"'
+        self._headers = {"ETag": self._etag, "Content-Type": media_type}
         self._is_compressible = len(self._compressed) + COMPRESSION_HEADER_BYTES < len(content)
         if self._is_compressible:
             self._headers["Vary"] = "Accept-Encoding"
@@ -106,12 +108,12 @@ class _File:
     def response(self, request: Request, headers: Mapping[str, str]) -> Response:
         """Return the response to a request, with additional headers."""
         shared = {**self._headers, **headers}
-        if self._headers["ETag"] in request.headers.get("If-None-Match", ""):
+        if self._etag in request.headers.get("If-None-Match", ""):
             return Response(status_code=NOT_MODIFIED, headers=shared)
         if self._is_compressible and "gzip" in request.headers.get("Accept-Encoding", ""):
             shared["Content-Encoding"] = "gzip"
-            return Response(self._compressed, headers=shared, media_type=self._media_type)
-        return Response(self._content, headers=shared, media_type=self._media_type)
+            return Response(self._compressed, headers=shared)
+        return Response(self._content, headers=shared)
 
 
 def version_of(contents: Mapping[str, bytes]) -> str:

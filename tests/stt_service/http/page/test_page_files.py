@@ -72,8 +72,8 @@ async def test_documents_are_served_at_their_paths(files: str, path: str, name: 
 @pytest.mark.parametrize(
     ("path", "media_type"),
     [
-        ("/assets/app.js", "text/javascript; charset=utf-8"),
-        ("/service-worker.js", "text/javascript; charset=utf-8"),
+        ("/assets/app.js", "text/javascript"),
+        ("/service-worker.js", "text/javascript"),
         ("/manifest.webmanifest", "application/manifest+json"),
     ],
 )
