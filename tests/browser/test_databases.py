@@ -218,3 +218,24 @@ async def test_recording_without_storage_is_stored_once_the_browser_permits_it(b
     )
     assert kinds == ["unavailable", "available"]
     assert extents == ["one", {"start": 0, "end": 64_000}]
+
+
+async def test_transaction_that_completes_at_its_timeout_is_complete(blank_page: Page) -> None:
+    stored = await blank_page.evaluate(
+        """async () => {
+            const { Database } = await import("/assets/database.js");
+            const database = new Database("timed", 1, (opened) => opened.createObjectStore("rows"));
+            await database.open();
+            const [wait, { transaction }] = [window.setTimeout, IDBDatabase.prototype];
+            let timeOut = null;
+            window.setTimeout = (call, delayMs) => (delayMs === 77 ? (timeOut = call) : wait(call, delayMs));
+            IDBDatabase.prototype.transaction = function (...stores) {
+                const made = transaction.call(this, ...stores);
+                made.addEventListener("complete", () => timeOut()); // before `oncomplete`
+                return made;
+            };
+            await database.write(["rows"], (rows) => rows.put("row", "key"), 77);
+            return database.read(["rows"], (rows) => rows.get("key"), 77);
+        }"""
+    )
+    assert stored == "row"

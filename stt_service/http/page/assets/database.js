@@ -152,14 +152,18 @@ function resultOf(request) {
  * @template T
  * @param {Promise<T>} result
  * @param {number} timeoutMs
- * @param {() => void} onTimeout
+ * @param {() => void} cancel throws if the result is about to arrive
  * @returns {Promise<T>}
  */
-function withTimeout(result, timeoutMs, onTimeout = () => {}) {
+function withTimeout(result, timeoutMs, cancel = () => {}) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
+      try {
+        cancel();
+      } catch {
+        return;
+      }
       reject(new DOMException("The storage of this browser does not respond.", TIMEOUT_ERROR));
-      onTimeout();
     }, timeoutMs);
     result.then(resolve, reject).finally(() => clearTimeout(timer));
   });
