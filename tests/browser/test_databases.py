@@ -224,7 +224,7 @@ async def test_transaction_that_completes_at_its_timeout_is_complete(blank_page:
     stored = await blank_page.evaluate(
         """async () => {
             const { Database } = await import("/assets/database.js");
-            const database = new Database("timed", 1, (opened) => opened.createObjectStore("rows"));
+            const database = new Database("timed", 1, (opened) => opened.createObjectStore("rows"), 77);
             await database.open();
             const [wait, { transaction }] = [window.setTimeout, IDBDatabase.prototype];
             let timeOut = null;
@@ -234,8 +234,8 @@ async def test_transaction_that_completes_at_its_timeout_is_complete(blank_page:
                 made.addEventListener("complete", () => timeOut()); // before `oncomplete`
                 return made;
             };
-            await database.write(["rows"], (rows) => rows.put("row", "key"), 77);
-            return database.read(["rows"], (rows) => rows.get("key"), 77);
+            await database.write(["rows"], (rows) => rows.put("row", "key"));
+            return database.read(["rows"], (rows) => rows.get("key"));
         }"""
     )
     assert stored == "row"

@@ -21,6 +21,7 @@ export class Database {
   #name;
   #version;
   #upgrade;
+  #timeoutMs;
   /** @type {Promise<IDBDatabase> | null} */ #opening = null;
   /** @type {IDBDatabase | null} */ #connection = null; // null: not open
   /** @type {() => void} a connection was opened, also later than `open` waits */ onOpen = () => {};
@@ -29,11 +30,13 @@ export class Database {
    * @param {string} name
    * @param {number} version
    * @param {(database: IDBDatabase) => void} upgrade creates the stores
+   * @param {number} [timeoutMs] after which a transaction is aborted, as others can block it; no limit without it
    */
-  constructor(name, version, upgrade) {
+  constructor(name, version, upgrade, timeoutMs) {
     this.#name = name;
     this.#version = version;
     this.#upgrade = upgrade;
+    this.#timeoutMs = timeoutMs;
   }
 
   /**
@@ -48,41 +51,50 @@ export class Database {
    * Return the result of the request, or those of several, of one transaction.
    * @param {string[]} stores
    * @param {Requests} requests
-   * @param {number} [timeoutMs] after which the transaction is aborted: others can block it
    * @returns {Promise<any>}
    * @throws {DOMException} TimeoutError
    */
-  read(stores, requests, timeoutMs) {
-    return this.#run(stores, "readonly", requests, timeoutMs);
+  read(stores, requests) {
+    return this.#run(stores, "readonly", requests);
   }
 
   /**
    * Resolve once the transaction is complete.
    * @param {string[]} stores
    * @param {Requests} requests
-   * @param {number} [timeoutMs] after which the transaction is aborted
    * @returns {Promise<void>}
    * @throws {DOMException} QuotaExceededError: the storage is full; TimeoutError
    */
-  async write(stores, requests, timeoutMs) {
-    await this.#run(stores, "readwrite", requests, timeoutMs);
+  async write(stores, requests) {
+    await this.#run(stores, "readwrite", requests);
   }
 
   /**
    * @param {string[]} stores
    * @param {Mode} mode
    * @param {Requests} requests
-   * @param {number} [timeoutMs]
    */
-  async #run(stores, mode, requests, timeoutMs) {
+  async #run(stores, mode, requests) {
     const connection = await this.#open();
     try {
-      return await transact(connection, stores, mode, requests, timeoutMs);
+      return await this.#transact(connection, stores, mode, requests);
     } catch (error) {
       if (FINAL_ERRORS.has(/** @type {DOMException} */ (error).name)) throw error;
       this.#close(connection);
     }
-    return transact(await this.#open(), stores, mode, requests, timeoutMs);
+    return this.#transact(await this.#open(), stores, mode, requests);
+  }
+
+  /**
+   * @param {IDBDatabase} connection
+   * @param {string[]} stores
+   * @param {Mode} mode
+   * @param {Requests} requests
+   */
+  #transact(connection, stores, mode, requests) {
+    const transaction = connection.transaction(stores, mode);
+    const result = resultsOf(transaction, stores, requests);
+    return this.#timeoutMs ? withTimeout(result, this.#timeoutMs, () => transaction.abort()) : result;
   }
 
   /** @returns {Promise<IDBDatabase>} */
@@ -115,15 +127,12 @@ export class Database {
 }
 
 /**
- * @param {IDBDatabase} connection
+ * @param {IDBTransaction} transaction
  * @param {string[]} stores
- * @param {Mode} mode
  * @param {Requests} requests
- * @param {number} [timeoutMs]
  */
-function transact(connection, stores, mode, requests, timeoutMs) {
-  const transaction = connection.transaction(stores, mode);
-  const completed = new Promise((resolve, reject) => {
+function resultsOf(transaction, stores, requests) {
+  return new Promise((resolve, reject) => {
     /** @type {ReturnType<Requests>} */ let made;
     transaction.oncomplete = () => resolve(Array.isArray(made) ? made.map(({ result }) => result) : made?.result);
     transaction.onabort = () => reject(transaction.error ?? new DOMException("aborted", "AbortError"));
@@ -134,7 +143,6 @@ function transact(connection, stores, mode, requests, timeoutMs) {
       throw error;
     }
   });
-  return timeoutMs ? withTimeout(completed, timeoutMs, () => transaction.abort()) : completed;
 }
 
 /**

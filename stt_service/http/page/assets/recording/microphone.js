@@ -5,6 +5,7 @@
  * program mutes, an interruption by a call, a suspended page. While it records, the screen does not lock.
  */
 
+import { within } from "../within.js";
 import { CaptureClock } from "./capture-clock.js";
 
 const START_TIMEOUT_MS = 3000; // a browser may wait for a click, or for a device that plays sound
@@ -225,15 +226,6 @@ async function openStream(constraints) {
     const [kind, message] = KINDS[error.name] ?? [];
     throw kind ? new DictationError(kind, message) : toDictationError(error);
   }
-}
-
-/** Wait for a promise, at most for a time. */
-export async function within(timeoutMs, promise) {
-  let timer;
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, timeoutMs);
-  });
-  await Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 /** A track that ended before anything listened to it has no event any more. */

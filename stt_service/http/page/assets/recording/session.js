@@ -15,7 +15,8 @@
  * recording ended without the user.
  */
 
-import { Microphone, within } from "./microphone.js";
+import { within } from "../within.js";
+import { Microphone } from "./microphone.js";
 import { IDLE_STATUS, Recognizer } from "./recognizer.js";
 import { ServerFailure } from "./retry.js";
 

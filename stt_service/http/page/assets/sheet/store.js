@@ -30,7 +30,7 @@ const LOCK_TIMEOUT_MS = 1500; // a reloaded page waits for its predecessor
 const KEPT_SHEETS = 20;
 
 export class Store {
-  #database = new Database(DATABASE, 1, (database) => database.createObjectStore(STORE, { keyPath: "id" }));
+  #database = new Database(DATABASE, 1, (database) => database.createObjectStore(STORE, { keyPath: "id" }), TIMEOUT_MS);
   #id = "";
   #release = () => {}; // the lock of the sheet
   #isIdKept = false; // this tab gets the sheet again after a reload
@@ -120,7 +120,7 @@ export class Store {
   /** @param {Row} row */
   async #write(row) {
     try {
-      await this.#database.write([STORE], (sheets) => sheets.put(row), TIMEOUT_MS);
+      await this.#database.write([STORE], (sheets) => sheets.put(row));
       local.remove(COPY_KEY + row.id);
       this.#isOnlyCopied = false;
       this.#setOutcome("kept");
@@ -195,7 +195,7 @@ export class Store {
           sheet,
           rows.filter((row) => row !== sheet),
         );
-      await this.#database.write([STORE], (sheets) => sheets.delete(id), TIMEOUT_MS);
+      await this.#database.write([STORE], (sheets) => sheets.delete(id));
       local.remove(COPY_KEY + id);
     } finally {
       release();
@@ -249,7 +249,7 @@ export class Store {
   /** The newest row of each sheet, the newest sheet first; incomplete if the database cannot be read. */
   async #rows() {
     /** @type {Row[] | null} */
-    const stored = await this.#database.read([STORE], (sheets) => sheets.getAll(), TIMEOUT_MS).catch(() => null);
+    const stored = await this.#database.read([STORE], (sheets) => sheets.getAll()).catch(() => null);
     const sorted = [...copies(), ...(stored ?? [])].sort((one, other) => other.savedAt - one.savedAt);
     const rows = sorted.filter(({ id }, index) => sorted.findIndex((row) => row.id === id) === index);
     return { rows, isComplete: stored !== null };
@@ -262,7 +262,7 @@ export class Store {
     const [full, empty] = [others.filter(({ text }) => text), others.filter(({ text }) => !text)];
     for (const { id } of [...full, ...empty].slice(KEPT_SHEETS - 1)) {
       local.remove(COPY_KEY + id);
-      await this.#database.write([STORE], (sheets) => sheets.delete(id), TIMEOUT_MS);
+      await this.#database.write([STORE], (sheets) => sheets.delete(id));
     }
   }
 }

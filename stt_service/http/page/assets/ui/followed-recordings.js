@@ -33,6 +33,11 @@ export class FollowedRecordings {
     return this.#all.filter(({ hasEnded }) => !hasEnded).map(({ dictation }) => dictation);
   }
 
+  /** When the newest of them began, as of Date.now(); 0 before the first. */
+  get lastStart() {
+    return Math.max(0, ...this.#all.map(({ startedAt }) => startedAt));
+  }
+
   get #all() {
     return [...this.#byId.values()];
   }
@@ -41,10 +46,10 @@ export class FollowedRecordings {
    * Follow a recording from now on.
    * @param {string} id
    * @param {Dictation} dictation
-   * @param {number} startedAt as of Date.now()
    */
-  add(id, dictation, startedAt) {
+  add(id, dictation) {
     const tried = JSON.stringify(this.#preferences.streamSettings());
+    const { startedAt } = dictation;
     const followed = { startedAt, dictation, status: "", tried, isPlaced: false, hasEnded: false };
     this.#byId.set(id, followed);
     return followed;

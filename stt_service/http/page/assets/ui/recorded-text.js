@@ -2,8 +2,6 @@
 /** The text of recordings in the sheet. Each final is inserted once: recording/delivery.js has the rule. */
 import { sanitizeTranscript } from "../sheet/graphemes.js";
 
-/** @typedef {import("../recording/dictation.js").Dictation} Dictation */
-
 export class RecordedText {
   #sheet;
   #recordings;
@@ -19,12 +17,10 @@ export class RecordedText {
 
   /**
    * Insert the text of a recording from now on.
-   * @param {Dictation} dictation
+   * @param {(name: string, handle: (detail: any) => void) => void} on adds a listener for an event of it
    * @param {(text: string) => void} onFinal called with the text of a final that the sheet did not have
    */
-  receive(dictation, onFinal) {
-    const on = (/** @type {string} */ name, /** @type {(detail: any) => void} */ handle) =>
-      dictation.addEventListener(name, (event) => handle(/** @type {CustomEvent} */ (event).detail));
+  receive(on, onFinal) {
     on("speech", (detail) => this.#sheet.begin(this.#utterance(detail)));
     on("partial", (detail) => this.#sheet.partial(this.#utterance(detail), detail.stable + detail.unstable));
     on("suppressed", (detail) => this.#sheet.discard(this.#utterance(detail)));

@@ -9,6 +9,7 @@
  */
 import { session } from "../storage.js";
 import { t } from "../strings.js";
+import { within } from "../within.js";
 import { FollowedRecordings, INVALID_ARGUMENT } from "./followed-recordings.js";
 import { ABORTED, errorInWords, inWords } from "./messages.js";
 import { RecordedText } from "./recorded-text.js";
@@ -37,7 +38,6 @@ export class Recorder extends EventTarget {
   #unstored;
   #restoring = Promise.resolve();
   #isStarting = false;
-  #lastStart = 0; // of the recordings that the page has continued or begun
   isStopRequested = false; // while the microphone still opens
   /** @type {State} */ state = IDLE;
 
@@ -73,7 +73,7 @@ export class Recorder extends EventTarget {
   /** When the last recording with text in the sheet began: by it and later ones, text and subtitles are ordered. */
   get #lastStartOfSheet() {
     const marks = this.#sheet.marks.inOrder();
-    return marks.reduce((last, { spoken }) => Math.max(last, spoken.startedAt), this.#lastStart);
+    return marks.reduce((last, { spoken }) => Math.max(last, spoken.startedAt), this.#recordings.lastStart);
   }
 
   async start() {
@@ -81,7 +81,7 @@ export class Recorder extends EventTarget {
     if (this.isRecording) return;
     this.#isStarting = true;
     this.#setState({ ...IDLE, state: "starting" });
-    await Promise.race([this.#restoring, after(RESTORE_TIMEOUT_MS)]); // its text comes first, if the storage responds
+    await within(RESTORE_TIMEOUT_MS, this.#restoring); // its text comes first, if the storage responds
     const before = this.#current;
     this.#current = null;
     try {
@@ -128,7 +128,7 @@ export class Recorder extends EventTarget {
   /** Wait for the last words of recordings that have stopped, if the server answers soon. */
   async lastWords() {
     const stopped = this.#recordings.waiting.map((dictation) => dictation.stop());
-    await Promise.race([Promise.all(stopped), after(LAST_WORDS_MS)]);
+    await within(LAST_WORDS_MS, Promise.all(stopped));
   }
 
   /** Try again to store audio that only memory has. */
@@ -184,7 +184,7 @@ export class Recorder extends EventTarget {
   async #resume(entry, captions = this.#preferences.captions()) {
     const options = { ...this.#recordings.options(this.#sheetId), captions };
     const dictation = this.#attach(/** @type {Dictation} */ (await entry.resume(options)));
-    this.#keepPlace(this.#add(entry.id, dictation, entry.startedAt));
+    this.#keepPlace(this.#recordings.add(entry.id, dictation));
     if (!this.isRecording) this.#current = dictation;
   }
 
@@ -216,7 +216,7 @@ export class Recorder extends EventTarget {
       dictation.addEventListener(name, (event) => handle(/** @type {CustomEvent} */ (event).detail));
     on("state", (detail) => this.#onState(dictation, detail));
     on("level", (detail) => dictation === this.#current && this.#emit("level", detail));
-    this.#text.receive(dictation, (text) => this.#emit("final", { text }));
+    this.#text.receive(on, (text) => this.#emit("final", { text }));
     on("notice", ({ kind, reason, ...detail }) => this.#notify(inWords({ ...detail, kind: kind ?? reason })));
     on("storage", (detail) => this.#onStorage(dictation, detail));
     return dictation;
@@ -240,20 +240,10 @@ export class Recorder extends EventTarget {
     if (detail.state === "idle") this.#onStorage(dictation, { kind: "available", message: "" });
     const { recording } = detail;
     if (recording) {
-      const followed = this.#recordings.get(recording) ?? this.#add(recording, dictation, dictation.startedAt);
+      const followed = this.#recordings.get(recording) ?? this.#recordings.add(recording, dictation);
       this.#onRecordingState(followed, detail);
     }
     this.#show();
-  }
-
-  /**
-   * @param {string} id
-   * @param {Dictation} dictation
-   * @param {number} startedAt
-   */
-  #add(id, dictation, startedAt) {
-    this.#lastStart = Math.max(this.#lastStart, startedAt);
-    return this.#recordings.add(id, dictation, startedAt);
   }
 
   #show() {
@@ -310,6 +300,3 @@ export class Recorder extends EventTarget {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 }
-
-/** @param {number} delayMs */
-const after = (delayMs) => new Promise((resolve) => setTimeout(resolve, delayMs));
