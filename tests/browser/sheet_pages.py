@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Literal
 
-from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, WebSocketRoute, expect
+from playwright.async_api import Browser, BrowserContext, Dialog, Page, ViewportSize, WebSocketRoute, expect
 
 from tests.browser.conftest import ASSETS
 
@@ -249,6 +249,32 @@ class SheetPage:
     async def press(self, *keys: str) -> None:
         for key in keys:
             await self.page.keyboard.press(key)
+
+
+async def choose(page: Page, item: str) -> None:
+    """Choose an item of the menu."""
+    await page.click("#more")
+    await page.click(item)
+
+
+async def begin_sheets(sheet: SheetPage, *texts: str) -> None:
+    """Type each text into a sheet of its own, and begin another one."""
+    for text in texts:
+        await sheet.page.keyboard.type(text)
+        await choose(sheet.page, "#clear")
+        await sheet.expect_text("")
+
+
+def answer_dialogs(listen: Callable[..., None], *, is_accepted: bool) -> list[str]:
+    """Answer the next dialog (`page.once`) or all of them (`page.on`); return the list of their messages, or types."""
+    questions: list[str] = []
+
+    def on_dialog(dialog: Dialog) -> None:
+        questions.append(dialog.message or dialog.type)
+        asyncio.ensure_future(dialog.accept() if is_accepted else dialog.dismiss())  # noqa: RUF006
+
+    listen("dialog", on_dialog)
+    return questions
 
 
 async def downloaded(page: Page, file_format: str) -> bytes:

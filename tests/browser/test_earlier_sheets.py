@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Dialog, Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.accessibility import violations
-from tests.browser.sheet_pages import WAIT_UNTIL_STORED, SheetPage, sheet_page
+from tests.browser.sheet_pages import WAIT_UNTIL_STORED, SheetPage, answer_dialogs, begin_sheets, choose, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -33,32 +32,6 @@ async def sheet(browser: Browser) -> AsyncIterator[SheetPage]:
         yield opened
 
 
-def answer(page: Page, is_accepted: bool) -> list[str]:
-    """Answer each question of the page; return the list of the questions."""
-    questions: list[str] = []
-
-    def on_dialog(dialog: Dialog) -> None:
-        questions.append(dialog.message)
-        asyncio.ensure_future(dialog.accept() if is_accepted else dialog.dismiss())  # noqa: RUF006
-
-    page.once("dialog", on_dialog)
-    return questions
-
-
-async def choose(page: Page, item: str) -> None:
-    """Choose an item of the menu."""
-    await page.click("#more")
-    await page.click(item)
-
-
-async def begin_sheets(sheet: SheetPage, *texts: str) -> None:
-    """Type each text into a sheet of its own, and begin another one."""
-    for text in texts:
-        await sheet.page.keyboard.type(text)
-        await choose(sheet.page, "#clear")
-        await sheet.expect_text("")
-
-
 async def stop(sheet: SheetPage) -> None:
     await sheet.page.click("#record")
     await expect(sheet.page.locator("#state")).to_have_text("Not recording")
@@ -72,18 +45,18 @@ async def test_earlier_sheets_are_deleted_by_keyboard_after_a_confirmation(sheet
     await expect(titles).to_have_text(["second", "first"])
     delete = page.get_by_role("button", name="Delete: second")
     await delete.focus()
-    questions = answer(page, is_accepted=False)
+    questions = answer_dialogs(page.once, is_accepted=False)
     await sheet.press("Enter")
     await expect(titles).to_have_text(["second", "first"])
     assert questions == ["Delete this sheet and its audio? They cannot be restored."]
-    answer(page, is_accepted=True)
+    answer_dialogs(page.once, is_accepted=True)
     await sheet.press("Enter")
     await expect(titles).to_have_text(["first"])
     await expect(page.get_by_role("button", name="Delete: first")).to_be_focused()
     await page.reload()
     await choose(page, "#earlier")
     await expect(titles).to_have_text(["first"])
-    answer(page, is_accepted=True)
+    answer_dialogs(page.once, is_accepted=True)
     await page.get_by_role("button", name="Delete: first").click()
     await expect(page.locator("#sheets-dialog")).to_be_hidden()
     await expect(page.locator("#notice")).to_have_text("There are no earlier sheets.")
@@ -93,7 +66,7 @@ async def test_copy_of_a_deleted_sheet_does_not_return(sheet: SheetPage) -> None
     await sheet.page.keyboard.type("mine")
     await sheet.page.evaluate(COPY_OF_THE_SHEET, "copied")
     await choose(sheet.page, "#earlier")
-    answer(sheet.page, is_accepted=True)
+    answer_dialogs(sheet.page.once, is_accepted=True)
     await sheet.page.get_by_role("button", name="Delete: copied").click()
     await expect(sheet.page.locator("#sheets-dialog")).to_be_hidden()
     await sheet.page.reload()
@@ -109,7 +82,7 @@ async def test_audio_is_deleted_with_its_sheet(sheet: SheetPage) -> None:
     assert min(await sheet.page.evaluate(STORED_RECORDINGS)) > 0
     await begin_sheets(sheet, "")
     await choose(sheet.page, "#earlier")
-    answer(sheet.page, is_accepted=True)
+    answer_dialogs(sheet.page.once, is_accepted=True)
     await sheet.page.get_by_role("button", name="Delete: One.").click()
     await expect(sheet.page.locator("#sheets-dialog")).to_be_hidden()
     assert await sheet.page.evaluate(STORED_RECORDINGS) == [0, 0, 0]
@@ -124,7 +97,7 @@ async def test_audio_with_text_in_another_sheet_stays(sheet: SheetPage) -> None:
     await sheet.expect_text("Two.")
     await stop(sheet)
     await choose(sheet.page, "#earlier")
-    answer(sheet.page, is_accepted=True)
+    answer_dialogs(sheet.page.once, is_accepted=True)
     await sheet.page.get_by_role("button", name="Delete: One.").click()
     await expect(sheet.page.locator("#sheets-dialog")).to_be_hidden()
     assert min(await sheet.page.evaluate(STORED_RECORDINGS)) > 0
@@ -139,7 +112,7 @@ async def test_sheet_that_another_tab_has_opened_meanwhile_is_not_deleted(sheet:
     await choose(other, "#earlier")
     await other.click("#sheets .sheet-title")
     await expect(other.locator("#sheet")).to_have_text("first")
-    answer(sheet.page, is_accepted=True)
+    answer_dialogs(sheet.page.once, is_accepted=True)
     await sheet.page.get_by_role("button", name="Delete: first").click()
     await expect(sheet.page.locator("#sheets .failure")).to_have_text("This sheet is open in another tab.")
     await other.reload()

@@ -9,8 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.sheet_pages import WAIT_UNTIL_STORED, SheetPage, sheet_page
-from tests.browser.test_sheet_storage import choose
+from tests.browser.sheet_pages import WAIT_UNTIL_STORED, SheetPage, choose, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 

@@ -9,8 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from tests.browser.microphone_spy import SLOW_MICROPHONE
-from tests.browser.sheet_pages import SheetPage, sheet_page
-from tests.browser.test_sheet_storage import choose
+from tests.browser.sheet_pages import SheetPage, choose, sheet_page
 from tests.browser.test_sheets_of_recordings import record_without_end, reload, stop_without_server
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(90)]

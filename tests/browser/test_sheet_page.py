@@ -187,11 +187,16 @@ async def test_downloads_have_the_edited_text_and_the_times_of_utterances(sheet:
     assert (await saved(sheet.page, "wav")).startswith("RIFF")
 
 
-async def test_doubtful_word_is_underlined_and_plays_its_audio(sheet: SheetPage) -> None:
+async def dictate_doubtful_word(sheet: SheetPage) -> None:
+    """Dictate a text whose last word is doubtful."""
     stream = await sheet.record()
     await sheet.text.focus()
     stream.final(0, "We met Annie.", [("We", 0.9), (" met", 0.8), (" Annie.", 0.2)])
     await sheet.expect_text("We met Annie.")
+
+
+async def test_doubtful_word_is_underlined_and_plays_its_audio(sheet: SheetPage) -> None:
+    await dictate_doubtful_word(sheet)
     underlined = "() => [...CSS.highlights.get('doubtful')].map(String)"
     assert await sheet.page.evaluate(underlined) == ["Annie"]
     await sheet.move(0, 9)
@@ -205,10 +210,7 @@ async def test_doubtful_word_is_underlined_and_plays_its_audio(sheet: SheetPage)
 
 
 async def test_audio_of_a_word_that_is_played_again_or_closed_at_once_is_no_error(sheet: SheetPage) -> None:
-    stream = await sheet.record()
-    await sheet.text.focus()
-    stream.final(0, "We met Annie.", [("We", 0.9), (" met", 0.8), (" Annie.", 0.2)])
-    await sheet.expect_text("We met Annie.")
+    await dictate_doubtful_word(sheet)
     await sheet.move(0, 9)
     await sheet.press("Alt+Enter")
     outcomes = await sheet.page.evaluate(
@@ -231,10 +233,7 @@ async def test_audio_of_a_word_that_is_played_again_or_closed_at_once_is_no_erro
 
 
 async def test_doubtful_word_is_opened_and_confirmed_by_keys(sheet: SheetPage) -> None:
-    stream = await sheet.record()
-    await sheet.text.focus()
-    stream.final(0, "We met Annie.", [("We", 0.9), (" met", 0.8), (" Annie.", 0.2)])
-    await sheet.expect_text("We met Annie.")
+    await dictate_doubtful_word(sheet)
     await sheet.move(0, 9)
     await sheet.press("Alt+Enter")
     await expect(sheet.page.locator("#word-play")).to_be_focused()

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.browser.sheet_pages import WAIT_UNTIL_STORED, SheetPage, downloaded, sheet_page
+from tests.browser.sheet_pages import WAIT_UNTIL_STORED, SheetPage, begin_sheets, choose, downloaded, sheet_page
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -108,12 +108,6 @@ async def sheet(browser: Browser) -> AsyncIterator[SheetPage]:
         yield opened
 
 
-async def choose(page: Page, item: str) -> None:
-    """Choose an item of the menu."""
-    await page.click("#more")
-    await page.click(item)
-
-
 async def reload_without_database(sheet: SheetPage, text: str) -> None:
     """Reload the page with a text that the database has; the database does not open in time."""
     await sheet.page.keyboard.type(text)
@@ -170,18 +164,14 @@ async def test_recording_does_not_wait_for_a_database_that_does_not_respond(shee
 
 
 async def test_earlier_sheets_are_shown_without_the_server(sheet: SheetPage) -> None:
-    await sheet.page.keyboard.type("first")
-    await choose(sheet.page, "#clear")
-    await sheet.expect_text("")
+    await begin_sheets(sheet, "first")
     await sheet.context.route("**/*.js", lambda route: route.abort())
     await choose(sheet.page, "#earlier")
     await expect(sheet.page.locator("#sheets span")).to_have_text(["first"])
 
 
 async def test_new_sheet_keeps_the_one_before_which_can_be_opened_again(sheet: SheetPage) -> None:
-    await sheet.page.keyboard.type("first")
-    await choose(sheet.page, "#clear")
-    await sheet.expect_text("")
+    await begin_sheets(sheet, "first")
     await sheet.page.keyboard.type("second")
     await sheet.page.reload()
     await sheet.expect_text("second")
@@ -194,9 +184,7 @@ async def test_new_sheet_keeps_the_one_before_which_can_be_opened_again(sheet: S
 
 
 async def test_new_tab_opens_the_last_sheet_or_an_empty_one_if_another_tab_has_that_sheet(sheet: SheetPage) -> None:
-    await sheet.page.keyboard.type("first")
-    await choose(sheet.page, "#clear")
-    await sheet.expect_text("")
+    await begin_sheets(sheet, "first")
     await sheet.page.keyboard.type("last")
     await sheet.page.evaluate(WAIT_UNTIL_STORED, "last")
     other = await sheet.context.new_page()
@@ -363,9 +351,7 @@ async def test_new_sheet_does_not_replace_text_that_is_not_saved(sheet: SheetPag
 
 
 async def test_earlier_sheet_does_not_replace_text_that_is_not_saved(sheet: SheetPage) -> None:
-    await sheet.page.keyboard.type("first")
-    await choose(sheet.page, "#clear")
-    await sheet.expect_text("")
+    await begin_sheets(sheet, "first")
     await refuse_text(sheet, "typed")
     await choose(sheet.page, "#earlier")
     await sheet.page.click("#sheets .sheet-title")

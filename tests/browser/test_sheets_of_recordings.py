@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.browser.sheet_pages import WAIT_UNTIL_STORED, ScriptedStream, SheetPage, downloaded, sheet_page
-from tests.browser.test_sheet_storage import CLOCK_SET_BACK, choose
+from tests.browser.sheet_pages import WAIT_UNTIL_STORED, ScriptedStream, SheetPage, choose, downloaded, sheet_page
+from tests.browser.test_sheet_storage import CLOCK_SET_BACK
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
@@ -472,6 +472,14 @@ async def set_clock_back(sheet: SheetPage) -> None:
     await sheet.page.evaluate(CLOCK_SET_BACK)
 
 
+async def dictate_and_set_clock_back(sheet: SheetPage, text: str) -> None:
+    stream = await sheet.record()
+    stream.final(0, text)
+    await expect(sheet.text).to_contain_text(text)
+    await stop(sheet)
+    await set_clock_back(sheet)
+
+
 async def test_clock_that_is_set_back_does_not_swap_the_text_of_two_recordings(sheet: SheetPage) -> None:
     await record_without_end(sheet)
     await set_clock_back(sheet)
@@ -485,11 +493,7 @@ async def test_clock_that_is_set_back_does_not_swap_the_text_of_two_recordings(s
 
 async def test_clock_that_is_set_back_does_not_swap_the_subtitles_of_a_reloaded_sheet(sheet: SheetPage) -> None:
     for text in ("One.", "Two."):
-        stream = await sheet.record()
-        stream.final(0, text)
-        await expect(sheet.text).to_contain_text(text)
-        await stop(sheet)
-        await set_clock_back(sheet)
+        await dictate_and_set_clock_back(sheet, text)
         await reload(sheet.page)
     subtitles = (await downloaded(sheet.page, "srt")).decode()
     assert re.findall(r"\w+\.", subtitles) == ["One.", "Two."]
@@ -500,10 +504,6 @@ async def test_clock_that_is_set_back_does_not_swap_lost_finals_of_two_recording
     await sheet.page.evaluate(WAIT_UNTIL_STORED, "typed")
     await sheet.page.evaluate("window.isFrozen = true")
     for text in ("One.", "Two."):
-        stream = await sheet.record()
-        stream.final(0, text)
-        await expect(sheet.text).to_contain_text(text)
-        await stop(sheet)
-        await set_clock_back(sheet)
+        await dictate_and_set_clock_back(sheet, text)
     await reload(sheet.page)
     await sheet.expect_text("typed One. Two.")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Dialog, Page, expect
+from playwright.async_api import Browser, expect
 
-from tests.browser.sheet_pages import WAIT_FOR_STORED_AUDIO, SheetPage, sheet_page
-from tests.browser.test_earlier_sheets import begin_sheets, choose
+from tests.browser.sheet_pages import WAIT_FOR_STORED_AUDIO, SheetPage, answer_dialogs, begin_sheets, choose, sheet_page
 from tests.browser.test_sheets_of_recordings import reload, stop_without_server
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
@@ -43,18 +41,6 @@ async def sheet(browser: Browser) -> AsyncIterator[SheetPage]:
         yield opened
 
 
-def answer_all(page: Page, is_accepted: bool) -> list[str]:
-    """Answer all dialogs of the page; return the list of their messages, with the type of those without one."""
-    questions: list[str] = []
-
-    def on_dialog(dialog: Dialog) -> None:
-        questions.append(dialog.message or dialog.type)
-        asyncio.ensure_future(dialog.accept() if is_accepted else dialog.dismiss())  # noqa: RUF006
-
-    page.on("dialog", on_dialog)
-    return questions
-
-
 async def keep_speech_in_memory(sheet: SheetPage, text: str) -> None:
     """Record after the text, without storage, until the server is lost: the speech has no text."""
     await sheet.page.evaluate(FILL_STORAGE)
@@ -63,28 +49,29 @@ async def keep_speech_in_memory(sheet: SheetPage, text: str) -> None:
     await stop_without_server(sheet)
 
 
-async def recognize_kept_speech(sheet: SheetPage, final: str) -> None:
+async def expect_kept_speech(sheet: SheetPage, questions: list[str]) -> None:
+    """Let the server recognize the speech after the typed text; the user was asked about it once."""
     sheet.stream.permit()
     await sheet.stream.started()
     sheet.stream.hold_end()
-    sheet.stream.final(0, final)
-
-
-async def test_new_sheet_keeps_speech_that_only_memory_has_unless_the_user_confirms(sheet: SheetPage) -> None:
-    await keep_speech_in_memory(sheet, "Typed.")
-    questions = answer_all(sheet.page, is_accepted=False)
-    await choose(sheet.page, "#clear")
-    await expect(sheet.page.locator("#menu")).to_be_hidden()
-    await expect(sheet.page.locator("#notice")).to_have_attribute("data-t", WARNING)
-    await recognize_kept_speech(sheet, "Spoken.")
+    sheet.stream.final(0, "Spoken.")
     await sheet.expect_text("Typed. Spoken.")
     assert len(questions) == 1
     assert QUESTION.fullmatch(questions[0])
 
 
+async def test_new_sheet_keeps_speech_that_only_memory_has_unless_the_user_confirms(sheet: SheetPage) -> None:
+    await keep_speech_in_memory(sheet, "Typed.")
+    questions = answer_dialogs(sheet.page.on, is_accepted=False)
+    await choose(sheet.page, "#clear")
+    await expect(sheet.page.locator("#menu")).to_be_hidden()
+    await expect(sheet.page.locator("#notice")).to_have_attribute("data-t", WARNING)
+    await expect_kept_speech(sheet, questions)
+
+
 async def test_confirmed_loss_of_speech_is_not_asked_a_second_time(sheet: SheetPage) -> None:
     await keep_speech_in_memory(sheet, "Typed.")
-    questions = answer_all(sheet.page, is_accepted=True)
+    questions = answer_dialogs(sheet.page.on, is_accepted=True)
     async with sheet.page.expect_navigation():
         await choose(sheet.page, "#clear")
     await sheet.expect_text("")
@@ -95,12 +82,9 @@ async def test_earlier_sheet_is_not_opened_if_the_user_keeps_speech_that_only_me
     await begin_sheets(sheet, "Earlier.")
     await keep_speech_in_memory(sheet, "Typed.")
     await choose(sheet.page, "#earlier")
-    questions = answer_all(sheet.page, is_accepted=False)
+    questions = answer_dialogs(sheet.page.on, is_accepted=False)
     await sheet.page.click("#sheets .sheet-title")
-    await recognize_kept_speech(sheet, "Spoken.")
-    await sheet.expect_text("Typed. Spoken.")
-    assert len(questions) == 1
-    assert QUESTION.fullmatch(questions[0])
+    await expect_kept_speech(sheet, questions)
 
 
 async def test_closing_asks_while_only_memory_has_speech_without_text(sheet: SheetPage) -> None:
@@ -117,7 +101,7 @@ async def test_closing_asks_while_only_memory_has_speech_without_text(sheet: She
 
 
 async def test_closing_does_not_ask_while_the_speech_is_stored(sheet: SheetPage) -> None:
-    questions = answer_all(sheet.page, is_accepted=False)
+    questions = answer_dialogs(sheet.page.on, is_accepted=False)
     await sheet.record()
     await sheet.page.evaluate(WAIT_FOR_STORED_AUDIO)
     async with sheet.page.expect_event("close"):
@@ -128,7 +112,7 @@ async def test_closing_does_not_ask_while_the_speech_is_stored(sheet: SheetPage)
 async def test_speech_that_the_storage_takes_again_is_kept_by_a_new_sheet(sheet: SheetPage) -> None:
     await keep_speech_in_memory(sheet, "Typed.")
     await sheet.page.evaluate("window.isFull = false")
-    questions = answer_all(sheet.page, is_accepted=False)
+    questions = answer_dialogs(sheet.page.on, is_accepted=False)
     await choose(sheet.page, "#clear")
     await expect(sheet.page.locator("#recordings li")).to_have_count(1)
     assert questions == []
@@ -139,7 +123,7 @@ async def test_speech_is_stored_once_a_deleted_sheet_has_made_room(sheet: SheetP
     await begin_sheets(sheet, "Earlier.")
     await keep_speech_in_memory(sheet, "Typed.")
     await choose(sheet.page, "#earlier")
-    answer_all(sheet.page, is_accepted=True)
+    answer_dialogs(sheet.page.on, is_accepted=True)
     await sheet.page.get_by_role("button", name="Delete: Earlier.").click()
     await sheet.page.evaluate(WAIT_FOR_STORED_AUDIO)
     await expect(notice).not_to_have_attribute("data-t", WARNING)
